@@ -1,0 +1,152 @@
+/**
+ * The dealer's interpretation: walks the program over masks alone and produces, stage by stage, the
+ * correction words for server 1. It holds no share of any weight, input or output. One Dealer deals once.
+ */
+import { SottoError } from "../errors.js";
+import { operation } from "../ops/index.js";
+import type { NodeId, OpenNode, Selection } from "../program/nodes.js";
+import type { Program } from "../program/program.js";
+import { type Source, Stream } from "../random/stream.js";
+import { pack } from "../ring/packed.js";
+import type { Ring, Vector } from "../ring/ring.js";
+import { stageCorrectionBytes } from "./cost.js";
+import { type MaterialSources, STREAM } from "./material.js";
+import type { DealerSetup } from "./setup.js";
+
+export class Dealer {
+  readonly ring: Ring;
+  readonly program: Program;
+  /** Masks of opened values, reduced to their modulus. */
+  readonly masks: (Vector | undefined)[] = [];
+  /** sigma of selections; replaced by the six dealer values on first use. */
+  readonly sigmas: (Vector | undefined)[] = [];
+  private readonly values: (Vector | undefined)[] = [];
+  private readonly setup: DealerSetup;
+  private readonly server0: MaterialSources;
+  private readonly masks1: Source;
+  private out: Uint8Array = new Uint8Array(0);
+  private at = 0;
+  private nextStage = 0;
+
+  constructor(ring: Ring, program: Program, setup: DealerSetup, server0: MaterialSources, masks1: Source) {
+    this.ring = ring;
+    this.program = program;
+    this.setup = setup;
+    this.server0 = server0;
+    this.masks1 = masks1;
+  }
+
+  static fromSeeds(
+    ring: Ring,
+    program: Program,
+    setup: DealerSetup,
+    seeds: readonly [Uint8Array, Uint8Array],
+  ): Dealer {
+    const server0 = {
+      mask: new Stream(ring, seeds[0], STREAM.mask),
+      share: new Stream(ring, seeds[0], STREAM.share),
+      selection: new Stream(ring, seeds[0], STREAM.selection),
+    };
+    return new Dealer(ring, program, setup, server0, new Stream(ring, seeds[1], STREAM.mask));
+  }
+
+  get done(): boolean {
+    return this.nextStage === this.program.stages.length;
+  }
+
+  /** The corrections of the next stage. */
+  deal(): Uint8Array {
+    const index = this.nextStage++;
+    const stage = this.program.stages[index];
+    if (!stage) throw new SottoError("material", "all stages have been dealt; a dealer deals once");
+    this.out = new Uint8Array(stageCorrectionBytes(this.program, index));
+    this.at = 0;
+    for (const nodes of [stage.local, stage.openings]) {
+      for (const node of nodes) {
+        operation(node).deal(node, this);
+        for (const id of this.program.lastUse.get(node.id) ?? []) this.drop(id);
+      }
+    }
+    if (this.at !== this.out.length) {
+      throw new SottoError("internal", `stage ${index}: ${this.at} bytes dealt, ${this.out.length} declared`);
+    }
+    return this.out;
+  }
+
+  /** A fresh mask for an opening: the sum of both servers' streams, mod the opening's modulus. */
+  mask(node: OpenNode): void {
+    const m = this.server0.mask.words(node.length);
+    const other = this.masks1.words(node.length);
+    this.ring.kernels.add(m.ptr, m.ptr, other.ptr, node.length);
+    this.ring.kernels.reduce(m.ptr, m.ptr, node.modulus, node.length);
+    other.free();
+    this.masks[node.id] = m;
+  }
+
+  /** Emits server 1's share of D mod 2^bits: D less server 0's stream. */
+  share(D: Vector, bits: number): void {
+    if (bits <= 0) return;
+    const s0 = this.server0.share.words(D.length);
+    this.ring.kernels.sub(s0.ptr, D.ptr, s0.ptr, D.length);
+    this.at = pack(this.ring, s0, bits, this.out, this.at);
+    s0.free();
+  }
+
+  /** Server 0's selection bits. */
+  selectionBits(words: number): Vector {
+    return this.server0.selection.words(words);
+  }
+
+  /** Emits server 1's selection bits and frees them. */
+  selectionCorrection(e1: Vector): void {
+    this.at = pack(this.ring, e1, 64, this.out, this.at);
+    e1.free();
+  }
+
+  openNode(id: NodeId): OpenNode {
+    const node = this.program.nodes[id];
+    if (node?.op !== "open") throw new SottoError("internal", `node ${id} is not an opening`);
+    return node;
+  }
+
+  weightMask(tensor: string): Vector {
+    return this.setup.mask(tensor);
+  }
+
+  /** m >> shift, as integers; the caller frees it. */
+  shiftedMask(node: OpenNode, shift: number): Vector {
+    const out = this.ring.alloc(node.length);
+    this.ring.kernels.shiftRight(out.ptr, this.masks[node.id]!.ptr, node.modulus, shift, 0n, node.length);
+    return out;
+  }
+
+  /** m >> shift and its highest bit; the caller frees both. */
+  lifted(node: OpenNode, shift: number): { m: Vector; b: Vector } {
+    const b = this.ring.alloc(node.length);
+    const mask = this.masks[node.id]!;
+    this.ring.kernels.shiftRight(b.ptr, mask.ptr, node.modulus, node.modulus - 1, 0n, node.length);
+    return { m: this.shiftedMask(node, shift), b };
+  }
+
+  /** The six dealer values of a selection, six planes; they stay the dealer's. */
+  selected(selection: Selection): Vector {
+    const { select, x, u } = selection;
+    const made = this.values[select];
+    if (made) return made;
+    const node = this.program.nodes[select];
+    if (node?.op !== "select") throw new SottoError("internal", `node ${select} is not a selection`);
+    const n = node.length / 3;
+    const D = this.ring.alloc(6 * n);
+    const [sigma, m, mu] = [this.sigmas[select]!, this.masks[x]!, this.masks[u]!];
+    this.ring.kernels.selectedValues(D.ptr, sigma.ptr, m.ptr, mu.ptr, n, node.table.stepBits);
+    this.values[select] = D;
+    return D;
+  }
+
+  private drop(id: NodeId): void {
+    for (const list of [this.masks, this.sigmas, this.values]) {
+      list[id]?.free();
+      list[id] = undefined;
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Correlated randomness as one server draws it. It moves forward only, and each piece leaves it once.
+ * Server 0's pieces all come from its seed; server 1's masks do, and the rest are the dealer's corrections.
+ */
+import { SottoError } from "../errors.js";
+import { type Source, Stream } from "../random/stream.js";
+import { packedBytes, unpack } from "../ring/packed.js";
+import type { Ring, Vector } from "../ring/ring.js";
+
+/** The streams' names: their domains. */
+export const STREAM = { mask: "mask", share: "share", selection: "selection", weights: "weight mask" } as const;
+
+export interface Material {
+  /** n uniform words: this server's share of an opening's mask. */
+  mask(n: number): Vector;
+  /** This server's share, mod 2^bits, of n words that the dealer knows. */
+  share(n: number, bits: number): Vector;
+  /** Words of selection bits. */
+  selectionBits(words: number): Vector;
+  /** The corrections of a stage, before its pieces are drawn; empty for server 0. */
+  beginStage(corrections: Uint8Array): void;
+  /** All of the stage's corrections must have been drawn. */
+  endStage(): void;
+}
+
+export interface MaterialSources {
+  mask: Source;
+  share: Source;
+  selection: Source;
+}
+
+/** Server 0's material, from its seed alone. */
+export class SeedMaterial implements Material {
+  private readonly sources: MaterialSources;
+
+  constructor(sources: MaterialSources) {
+    this.sources = sources;
+  }
+
+  static fromSeed(ring: Ring, seed: Uint8Array): SeedMaterial {
+    return new SeedMaterial({
+      mask: new Stream(ring, seed, STREAM.mask),
+      share: new Stream(ring, seed, STREAM.share),
+      selection: new Stream(ring, seed, STREAM.selection),
+    });
+  }
+
+  mask(n: number): Vector {
+    return this.sources.mask.words(n);
+  }
+
+  share(n: number): Vector {
+    return this.sources.share.words(n);
+  }
+
+  selectionBits(words: number): Vector {
+    return this.sources.selection.words(words);
+  }
+
+  beginStage(corrections: Uint8Array): void {
+    if (corrections.length > 0) {
+      throw new SottoError("protocol", `server 0 takes no corrections; got ${corrections.length} bytes`);
+    }
+  }
+
+  endStage(): void {}
+}
+
+/** Server 1's material: masks from its seed, everything else from the dealer's corrections. */
+export class CorrectedMaterial implements Material {
+  private readonly ring: Ring;
+  private readonly masks: Source;
+  private corrections: Uint8Array = new Uint8Array(0);
+  private at = 0;
+
+  constructor(ring: Ring, masks: Source) {
+    this.ring = ring;
+    this.masks = masks;
+  }
+
+  static fromSeed(ring: Ring, seed: Uint8Array): CorrectedMaterial {
+    return new CorrectedMaterial(ring, new Stream(ring, seed, STREAM.mask));
+  }
+
+  mask(n: number): Vector {
+    return this.masks.words(n);
+  }
+
+  share(n: number, bits: number): Vector {
+    const out = unpack(this.ring, this.corrections, this.at, n, bits);
+    this.at += packedBytes(n, bits);
+    return out;
+  }
+
+  selectionBits(words: number): Vector {
+    return this.share(words, 64);
+  }
+
+  beginStage(corrections: Uint8Array): void {
+    this.corrections = corrections;
+    this.at = 0;
+  }
+
+  endStage(): void {
+    const { length } = this.corrections;
+    if (this.at !== length) {
+      throw new SottoError("protocol", `corrections of ${this.at} bytes expected, got ${length}`);
+    }
+    this.corrections = new Uint8Array(0);
+  }
+}

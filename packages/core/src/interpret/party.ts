@@ -1,0 +1,260 @@
+/**
+ * A server's interpretation of a program: shares in, one message each way per round, a share out.
+ * It is synchronous and knows no transport; the session above it moves the messages. One Party evaluates
+ * one input: its correlated randomness cannot serve a second one.
+ */
+import { SottoError } from "../errors.js";
+import { operation } from "../ops/index.js";
+import { type Draw } from "../ops/operation.js";
+import type { ActivationTable } from "../plan/table.js";
+import type { InputNode, NodeId, OpenNode, Selection, SelectNode } from "../program/nodes.js";
+import { type Program, roundBytes, rounds } from "../program/program.js";
+import { pack, packedBytes, unpack } from "../ring/packed.js";
+import type { Ring, Vector } from "../ring/ring.js";
+import type { Material } from "./material.js";
+import type { PartyModel } from "./setup.js";
+
+/** The public part of a lifted value (assembly/finish.ts, lift). */
+export interface View {
+  value: Vector;
+  wrap: Vector;
+}
+
+export class Party {
+  readonly ring: Ring;
+  readonly program: Program;
+  readonly index: 0 | 1;
+  readonly model: PartyModel;
+  readonly material: Material;
+  /** Shares, by node. */
+  readonly shares: (Vector | undefined)[] = [];
+  /** This server's share of each opening's mask, and of the shifted mask where products need it. */
+  readonly masks: (Vector | undefined)[] = [];
+  readonly operandMasks: (Vector | undefined)[] = [];
+  /** x + offset + m of an opening, this server's part, until it is sent. */
+  readonly sending: (Vector | undefined)[] = [];
+  /** What operations prepared from correlated randomness. */
+  readonly prepared: (Vector[] | undefined)[] = [];
+  private readonly opened: (Vector | undefined)[] = [];
+  private readonly views: (Map<number, View> | undefined)[] = [];
+  private readonly tables = new Map<ActivationTable, Vector>();
+  private readonly inputs = new Map<string, Vector>();
+  private preparedStages = 0;
+  private round = 0;
+  private awaiting = false;
+  private begun = false;
+  private closed = false;
+
+  constructor(ring: Ring, program: Program, index: 0 | 1, model: PartyModel, material: Material) {
+    this.ring = ring;
+    this.program = program;
+    this.index = index;
+    this.model = model;
+    this.material = material;
+  }
+
+  /** How many stages have their correlated randomness. */
+  get stagesPrepared(): number {
+    return this.preparedStages;
+  }
+
+  /** Draws the next stage's correlated randomness. @param corrections the dealer's, empty for server 0. */
+  prepare(corrections: Uint8Array): void {
+    const stage = this.program.stages[this.preparedStages++];
+    if (!stage) throw new SottoError("material", "every stage is prepared; more corrections than stages arrived");
+    this.material.beginStage(corrections);
+    for (const nodes of [stage.local, stage.openings]) {
+      for (const node of nodes) operation(node).prepare(node, this);
+    }
+    this.material.endStage();
+  }
+
+  /**
+   * Takes the client's input share: every input packed at its modulus, in the program's order.
+   * @throws SottoError material when an input was given before; bad-input when its length is wrong.
+   */
+  begin(inputShare: Uint8Array): void {
+    if (this.begun) {
+      throw new SottoError("material", "this session's correlated randomness is taken; open a new session");
+    }
+    this.begun = true;
+    const expected = this.program.inputs.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0);
+    if (inputShare.length !== expected) {
+      throw new SottoError("bad-input", `an input share of ${expected} bytes expected, got ${inputShare.length}`);
+    }
+    let at = 0;
+    for (const node of this.program.inputs) {
+      this.inputs.set((node as InputNode).name, unpack(this.ring, inputShare, at, node.length, node.modulus));
+      at += packedBytes(node.length, node.modulus);
+    }
+  }
+
+  /** Computes up to the next round and returns this server's message, with `room` bytes left free in front. */
+  message(room = 0): Uint8Array {
+    if (!this.begun || this.awaiting || this.round >= rounds(this.program)) {
+      throw new SottoError("internal", `no message is due in round ${this.round + 1}`);
+    }
+    const stage = this.evaluateStage();
+    this.round++;
+    this.awaiting = true;
+    const out = new Uint8Array(room + roundBytes(this.program, this.round));
+    let at = room;
+    for (const node of stage.openings) {
+      operation(node).evaluate(node, this);
+      at = pack(this.ring, this.sending[node.id]!, node.modulus, out, at);
+      this.dropUsedBy(node.id);
+    }
+    return out;
+  }
+
+  /** Takes the other server's message of the current round. */
+  accept(message: Uint8Array): void {
+    if (!this.awaiting) throw new SottoError("protocol", `no message is expected in round ${this.round}`);
+    const expected = roundBytes(this.program, this.round);
+    if (message.length !== expected) {
+      throw new SottoError("protocol", `round ${this.round}: ${expected} bytes expected, got ${message.length}`);
+    }
+    let at = 0;
+    for (const node of this.program.stages[this.round - 1]!.openings) {
+      const theirs = unpack(this.ring, message, at, node.length, node.modulus);
+      at += packedBytes(node.length, node.modulus);
+      const mine = this.sending[node.id]!;
+      this.ring.kernels.add(mine.ptr, mine.ptr, theirs.ptr, node.length);
+      this.ring.kernels.reduce(mine.ptr, mine.ptr, node.modulus, node.length);
+      theirs.free();
+      this.opened[node.id] = mine;
+      this.sending[node.id] = undefined;
+    }
+    this.awaiting = false;
+  }
+
+  /** After the last round: this server's share of every output, packed at its modulus. */
+  result(): Uint8Array {
+    if (this.awaiting || !this.begun || this.round !== rounds(this.program)) {
+      throw new SottoError("internal", `no result after round ${this.round} of ${rounds(this.program)}`);
+    }
+    this.evaluateStage();
+    const { outputs } = this.program;
+    const out = new Uint8Array(outputs.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0));
+    let at = 0;
+    for (const node of outputs) at = pack(this.ring, this.share(node.id), node.modulus, out, at);
+    return out;
+  }
+
+  /** Frees everything. Safe to call at any moment, more than once. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    for (const list of [this.shares, this.masks, this.operandMasks, this.sending, this.opened]) {
+      list.forEach((v) => {
+        v?.free();
+      });
+      list.length = 0;
+    }
+    for (const vectors of this.prepared) for (const v of vectors ?? []) v.free();
+    for (const byShift of this.views) for (const view of byShift?.values() ?? []) freeView(view);
+    for (const v of [...this.tables.values(), ...this.inputs.values()]) v.free();
+    this.prepared.length = 0;
+    this.views.length = 0;
+    this.tables.clear();
+    this.inputs.clear();
+  }
+
+  share(id: NodeId): Vector {
+    return present(this.shares[id], id);
+  }
+
+  /** @internal For the input operation. */
+  takeInput(node: InputNode): Vector {
+    const v = present(this.inputs.get(node.name), node.id);
+    this.inputs.delete(node.name);
+    return v;
+  }
+
+  /** What an operation prepared; the caller owns it now. */
+  takePrepared(id: NodeId): Vector[] {
+    const vectors = present(this.prepared[id], id);
+    this.prepared[id] = undefined;
+    return vectors;
+  }
+
+  /** A share drawn from the material; zeros where the modulus leaves no bits. */
+  drawn({ n, bits }: Draw): Vector {
+    return bits > 0 ? this.material.share(n, bits) : this.ring.zeros(n);
+  }
+
+  openedWords(id: NodeId): Vector {
+    return present(this.opened[id], id);
+  }
+
+  /** The lifted view of an opening after a right shift; shared by its consumers. */
+  view(id: NodeId, shift: number): View {
+    this.views[id] ??= new Map();
+    const made = this.views[id].get(shift);
+    if (made) return made;
+    const node = this.program.nodes[id] as OpenNode;
+    const value = this.ring.alloc(node.length);
+    const wrap = this.ring.alloc(node.length);
+    const offset = BigInt(node.offset / 2 ** shift);
+    const opened = this.openedWords(id);
+    this.ring.kernels.lift(value.ptr, wrap.ptr, opened.ptr, node.length, node.modulus, shift, offset);
+    const view = { value, wrap };
+    this.views[id].set(shift, view);
+    return view;
+  }
+
+  /** The opened words of a selection and its table's step. */
+  selection(selection: Selection): { x: Vector; u: Vector; s: number } {
+    const node = this.program.nodes[selection.select] as SelectNode;
+    return { x: this.openedWords(selection.x), u: this.openedWords(selection.u), s: node.table.stepBits };
+  }
+
+  /** A table in the kernel's layout: planes c_0, c_1, c_2, each from the highest node to the lowest. */
+  table(table: ActivationTable): Vector {
+    let v = this.tables.get(table);
+    if (!v) {
+      v = this.ring.alloc(3 * table.window);
+      const words = this.ring.words(v);
+      table.c.forEach((plane, k) => {
+        plane.forEach((c, i) => {
+          words[k * table.window + table.window - 1 - i] = BigInt.asUintN(64, BigInt(c));
+        });
+      });
+      this.tables.set(table, v);
+    }
+    return v;
+  }
+
+  private evaluateStage() {
+    if (this.preparedStages <= this.round) {
+      throw new SottoError("material", `stage ${this.round} has no correlated randomness yet`);
+    }
+    const stage = this.program.stages[this.round]!;
+    for (const node of stage.local) {
+      operation(node).evaluate(node, this);
+      this.dropUsedBy(node.id);
+    }
+    return stage;
+  }
+
+  private dropUsedBy(id: NodeId): void {
+    for (const used of this.program.lastUse.get(id) ?? []) {
+      for (const list of [this.shares, this.masks, this.operandMasks, this.opened]) {
+        list[used]?.free();
+        list[used] = undefined;
+      }
+      for (const view of this.views[used]?.values() ?? []) freeView(view);
+      this.views[used] = undefined;
+    }
+  }
+}
+
+function freeView({ value, wrap }: View): void {
+  value.free();
+  wrap.free();
+}
+
+function present<T>(value: T | undefined, id: NodeId): T {
+  if (value === undefined) throw new SottoError("internal", `node ${id} has no value at this point`);
+  return value;
+}

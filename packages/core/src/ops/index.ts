@@ -1,0 +1,32 @@
+import type { Node } from "../program/nodes.js";
+import { input, output, parameter, zero } from "./input.js";
+import { linear } from "./linear.js";
+import { add, concat, gather, slice } from "./local.js";
+import { open } from "./open.js";
+import type { Operation } from "./operation.js";
+import { select } from "./select.js";
+import { finish, interpolate, multiply } from "./selection.js";
+import { truncate } from "./truncate.js";
+
+const operations: { [K in Node["op"]]: Operation<Extract<Node, { op: K }>> } = {
+  input,
+  parameter,
+  zero,
+  linear,
+  add,
+  truncate,
+  slice,
+  concat,
+  gather,
+  open,
+  select,
+  finish,
+  multiply,
+  interpolate,
+  output,
+};
+
+/** The operation of a node, at the node's type. */
+export function operation(node: Node): Operation {
+  return operations[node.op] as unknown as Operation;
+}

@@ -1,0 +1,61 @@
+/**
+ * Matrix product with fixed secret weights. The weights were masked and opened once, at set-up:
+ * W^ = W + R; server 0 keeps W~0 = W^ - R0, server 1 keeps W~1 = -R1. For x^ = x + m,
+ * W x = sum_b (W~b x^ - W^ m_b) + R m, and the dealer supplies shares of R m.
+ * Only W~b x^ depends on the input. docs/protocol.md, "Linear layer".
+ */
+import type { LinearNode } from "../program/nodes.js";
+import { rounded } from "./truncate.js";
+import type { Draw, Operation } from "./operation.js";
+
+export const linear: Operation<LinearNode> = {
+  clear: (node, run) => product(node, run.tensor(node.tensor), run.value(node.x)),
+  exact: (node, run) => product(node, run.tensor(node.tensor), rounded(run.value(node.x), node.shift)),
+  draws,
+  deal(node, dealer) {
+    const { ring } = dealer;
+    const m = dealer.shiftedMask(dealer.openNode(node.x), node.shift);
+    const Rm = ring.zeros(node.length);
+    const R = dealer.weightMask(node.tensor);
+    ring.kernels.multiplyAdd(Rm.ptr, R.ptr, m.ptr, node.rows, node.outer, node.inner);
+    dealer.share(Rm, node.modulus);
+    m.free();
+    Rm.free();
+  },
+  prepare(node, party) {
+    const { ring } = party;
+    const [{ n, bits }] = draws(node) as [Draw];
+    const ahead = party.material.share(n, bits);
+    const mask = party.operandMasks[node.x] ?? party.masks[node.x]!;
+    const product = ring.zeros(node.length);
+    const masked = party.model.masked(node.tensor);
+    ring.kernels.multiplyAdd(product.ptr, masked.ptr, mask.ptr, node.rows, node.outer, node.inner);
+    ring.kernels.sub(ahead.ptr, ahead.ptr, product.ptr, node.length);
+    product.free();
+    party.prepared[node.id] = [ahead];
+  },
+  evaluate(node, party) {
+    const [out] = party.takePrepared(node.id);
+    const { value } = party.view(node.x, node.shift);
+    const mine = party.model.matrix(node.tensor);
+    party.ring.kernels.multiplyAdd(out!.ptr, mine.ptr, value.ptr, node.rows, node.outer, node.inner);
+    party.shares[node.id] = out;
+  },
+};
+
+function draws(node: LinearNode): Draw[] {
+  return [{ n: node.length, bits: node.modulus }];
+}
+
+function product(node: LinearNode, W: Float64Array, x: Float64Array): Float64Array {
+  const { rows, outer, inner } = node;
+  const out = new Float64Array(rows * outer);
+  for (let r = 0; r < rows; r++) {
+    for (let i = 0; i < outer; i++) {
+      let sum = 0;
+      for (let j = 0; j < inner; j++) sum += W[i * inner + j]! * x[r * inner + j]!;
+      out[r * outer + i] = sum;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,56 @@
+/**
+ * One-time selection: from the opened table input x^ each server sums the coefficients of all nodes that
+ * its bits e_b mark. e1 is e0 with one bit flipped, at the mask's node alpha, so that both sums together are
+ * sigma c[x^_top - alpha], sigma = e0[alpha] - e1[alpha]. e0 is server 0's stream; server 1 is sent e1, which
+ * is uniform for whoever does not know e0. docs/protocol.md, "Activation".
+ */
+import { activationFunction, tableValue } from "../plan/table.js";
+import type { SelectNode } from "../program/nodes.js";
+import type { Draw, Operation } from "./operation.js";
+
+export const select: Operation<SelectNode> = {
+  // The consumers (finish, multiply, interpolate) take the value from the first plane.
+  clear: (node, run) => run.value(node.x).map(activationFunction(node.table.name)),
+  exact: (node, run) => run.value(node.x).map((x) => tableValue(node.table, x)),
+  draws,
+  deal(node, dealer) {
+    const { ring } = dealer;
+    const n = node.length / 3;
+    const e = dealer.selectionBits((n << node.nodeBits) / 64);
+    const sigma = ring.alloc(n);
+    const m = dealer.masks[node.x]!;
+    ring.kernels.flipSelected(e.ptr, sigma.ptr, m.ptr, n, node.nodeBits, node.table.stepBits);
+    dealer.selectionCorrection(e);
+    dealer.sigmas[node.id] = sigma;
+  },
+  prepare(node, party) {
+    const [{ n }] = draws(node) as [Draw];
+    party.prepared[node.id] = [party.material.selectionBits(n)];
+  },
+  evaluate(node, party) {
+    const { ring } = party;
+    const [e] = party.takePrepared(node.id);
+    const n = node.length / 3;
+    const out = ring.alloc(node.length);
+    ring.kernels.select(
+      out.ptr,
+      party.openedWords(node.x).ptr,
+      e!.ptr,
+      n,
+      node.nodeBits,
+      node.table.stepBits,
+      party.table(node.table).ptr,
+      node.table.window,
+      BigInt(node.table.lo),
+      BigInt(node.table.hi),
+      party.index,
+    );
+    e!.free();
+    party.shares[node.id] = out;
+  },
+};
+
+/** N bits an element, as whole words. */
+function draws(node: SelectNode): Draw[] {
+  return [{ n: ((node.length / 3) << node.nodeBits) / 64, bits: 64 }];
+}

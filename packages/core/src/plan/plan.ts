@@ -1,0 +1,92 @@
+/**
+ * The plan: everything about a private run that is public, and that all parties must agree on.
+ * It holds the network's architecture, scales and bounds, and no weight. The bounds come from the weights
+ * and are published rounded up to three significant bits (docs/protocol.md, "What the plan reveals").
+ */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import type { Constant, Layer, ModelInput, ModelOutput } from "./description.js";
+
+export const PLAN_VERSION = 1;
+
+/** Bits of fraction. docs/protocol.md, "GRU step", names the defaults; the compiler steps down where bounds need it. */
+export interface Precision {
+  /** Inputs, states and other operands of matrix products. */
+  operand: number;
+  /** Weights. */
+  weight: number;
+  /** The update gate as it multiplies. */
+  gate: number;
+  /** Activation outputs. A state has scale gate + activation. */
+  activation: number;
+}
+
+/** A secret tensor of the model owner, as the servers hold shares of it. */
+export interface TensorPlan {
+  name: string;
+  /** A vector is one row. */
+  kind: "matrix" | "vector";
+  rows: number;
+  cols: number;
+  scale: number;
+  /** matrix: at least the largest sum over a row of |integers|; vector: at least the largest |integer|. */
+  bound: number;
+}
+
+/** A table that the client looks things up in itself. */
+export interface PublicTensor {
+  name: string;
+  shape: number[];
+  /** Hex SHA-256 of its float32 values, little-endian. */
+  sha256: string;
+}
+
+/** Proven bounds of a GRU's pre-activations, as integers at scale weight + operand. */
+export interface GruBounds {
+  /** The layer's input, at the operand scale: what the others assume of it. */
+  x: number;
+  z: number;
+  r: number;
+  /** U_n h + b_Un (reset after), or U_n (r h) + b_n alone (reset before). */
+  v: number;
+  /** The whole input of tanh. */
+  n: number;
+}
+
+export interface Plan {
+  version: typeof PLAN_VERSION;
+  name: string;
+  inputs: ModelInput[];
+  outputs: ModelOutput[];
+  layers: Layer[];
+  constants: Record<string, Constant>;
+  precision: Precision;
+  /** |x| <= range, by input; for a token input the range of its table. */
+  ranges: Record<string, number>;
+  tensors: TensorPlan[];
+  publicTensors: PublicTensor[];
+  /** By layer name. */
+  gruBounds: Record<string, GruBounds>;
+}
+
+/** Sizes that were open in the model and are fixed for a run, by name. */
+export type Sizes = Record<string, number>;
+
+/** Hex SHA-256 of the plan. Object keys are sorted, so that equal plans have equal hashes. */
+export function planHash(plan: Plan): string {
+  return hashJson(plan);
+}
+
+/** Hex SHA-256 of a plan together with a run's sizes: what every frame of a session is bound to. */
+export function runHash(plan: Plan, sizes: Sizes): string {
+  return hashJson({ plan: planHash(plan), sizes });
+}
+
+function hashJson(value: unknown): string {
+  return bytesToHex(sha256(utf8ToBytes(JSON.stringify(value, sorted))));
+}
+
+function sorted(_key: string, value: unknown): unknown {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

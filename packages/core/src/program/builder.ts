@@ -1,0 +1,279 @@
+/**
+ * The algebra in which networks are written (nets/*.ts): each method records a node with its scale,
+ * bounds and round. Nothing is computed here.
+ */
+import { SottoError } from "../errors.js";
+import { type ActivationTable, nodeBitsFor } from "../plan/table.js";
+import type { TensorPlan } from "../plan/plan.js";
+import type { Node, NodeId, OpenNode, Selection, SharedNode, SharedValue } from "./nodes.js";
+
+/** Integers beyond this are not exact in doubles, in which bounds and the exact interpretation compute. */
+const EXACT = 2 ** 53;
+
+export class Builder {
+  readonly nodes: Node[] = [];
+  /** The layer being recorded, for messages. */
+  label = "";
+  private readonly tensors: ReadonlyMap<string, TensorPlan>;
+  private readonly opened = new Map<NodeId, OpenNode>();
+
+  constructor(tensors: ReadonlyMap<string, TensorPlan>) {
+    this.tensors = tensors;
+  }
+
+  /** A client's input with |integer| <= bound. */
+  input(name: string, length: number, scale: number, bound: number): SharedNode {
+    return this.shared({ op: "input", name, ...value(length, 0, scale, -bound, bound) });
+  }
+
+  /** A bias vector of the model, repeated `rows` times. */
+  parameter(tensor: string, rows: number): SharedNode {
+    const t = this.tensor(tensor);
+    return this.shared({ op: "parameter", tensor, rows, ...value(rows * t.cols, 0, t.scale, -t.bound, t.bound) });
+  }
+
+  zero(length: number, scale: number): SharedNode {
+    return this.shared({ op: "zero", ...value(length, 0, scale, 0, 0) });
+  }
+
+  /**
+   * x W^T for the weight matrix named, x of `rows` rows. The operand is brought to the plan's operand
+   * scale by a right shift of the opened word.
+   */
+  linear(tensor: string, x: SharedNode, rows: number, operandScale: number): SharedNode {
+    const t = this.tensor(tensor);
+    if (x.length !== rows * t.cols) throw this.internal(`${tensor} takes ${t.cols} columns, not ${x.length / rows}`);
+    const shift = x.scale - operandScale;
+    if (shift < 0) throw this.internal(`${tensor}: operand at scale ${x.scale}, below ${operandScale}`);
+    const open = this.open(x, shift);
+    if ((open.operandShift ?? shift) !== shift) throw this.internal(`${tensor}: operand at two scales`);
+    open.operandShift = shift;
+    const largest = Math.floor(Math.max(-x.lo, x.hi) / 2 ** shift) + (shift > 0 ? 1 : 0);
+    const bound = t.bound * largest;
+    return this.shared({
+      op: "linear",
+      tensor,
+      x: open.id,
+      shift,
+      rows,
+      outer: t.rows,
+      inner: t.cols,
+      ...value(rows * t.rows, open.level, t.scale + operandScale, -bound, bound),
+    });
+  }
+
+  /** a + b, the coarser of the two brought to the finer one's scale. */
+  add(a: SharedNode, b: SharedNode): SharedNode {
+    if (a.length !== b.length) throw this.internal(`adding ${a.length} to ${b.length} elements`);
+    const scale = Math.max(a.scale, b.scale);
+    const shiftA = scale - a.scale;
+    const shiftB = scale - b.scale;
+    const [p, q] = [2 ** shiftA, 2 ** shiftB];
+    return this.shared({
+      op: "add",
+      a: a.id,
+      b: b.id,
+      shiftA,
+      shiftB,
+      ...value(a.length, Math.max(a.level, b.level), scale, a.lo * p + b.lo * q, a.hi * p + b.hi * q),
+    });
+  }
+
+  /** The same value with bounds that the model's weights prove (plan/bounds.ts): |integer| <= bound. */
+  within(x: SharedNode, bound: number): SharedNode {
+    x.lo = Math.max(x.lo, -bound);
+    x.hi = Math.min(x.hi, bound);
+    return x;
+  }
+
+  /** x at a smaller scale; off by less than one in the last place. */
+  truncate(x: SharedNode, scale: number): SharedNode {
+    const shift = x.scale - scale;
+    if (shift === 0) return x;
+    if (shift < 0) throw this.internal(`truncating scale ${x.scale} to ${scale}`);
+    const unit = 2 ** shift;
+    return this.shared({
+      op: "truncate",
+      x: x.id,
+      shift,
+      ...value(x.length, x.level, scale, Math.floor(x.lo / unit), Math.floor(x.hi / unit) + 1),
+    });
+  }
+
+  slice(x: SharedNode, start: number, length: number): SharedNode {
+    if (start === 0 && length === x.length) return x;
+    return this.shared({ op: "slice", x: x.id, start, ...value(length, x.level, x.scale, x.lo, x.hi) });
+  }
+
+  concat(xs: SharedNode[]): SharedNode {
+    const [first] = xs;
+    if (!first) throw this.internal("concatenating nothing");
+    if (xs.length === 1) return first;
+    if (xs.some((x) => x.scale !== first.scale)) throw this.internal("concatenating values of different scales");
+    return this.shared({
+      op: "concat",
+      xs: xs.map((x) => x.id),
+      ...value(
+        xs.reduce((sum, x) => sum + x.length, 0),
+        Math.max(...xs.map((x) => x.level)),
+        first.scale,
+        Math.min(...xs.map((x) => x.lo)),
+        Math.max(...xs.map((x) => x.hi)),
+      ),
+    });
+  }
+
+  gather(x: SharedNode, index: Int32Array): SharedNode {
+    return this.shared({ op: "gather", x: x.id, index, ...value(index.length, x.level, x.scale, x.lo, x.hi) });
+  }
+
+  /** Opens x under a fresh mask, once however many consumers ask. `shift`: what the consumer shifts by. */
+  open(x: SharedNode, shift = 0): OpenNode {
+    let open = this.opened.get(x.id);
+    if (!open) {
+      open = this.opening(x);
+      this.opened.set(x.id, open);
+    }
+    open.maxShift = Math.max(open.maxShift, shift);
+    const unit = 2 ** open.maxShift;
+    open.offset = Math.ceil(Math.max(0, -x.lo) / unit) * unit;
+    return open;
+  }
+
+  /** f(x) for a tabled function: two openings. x at any scale; truncated to the table's input scale. */
+  activation(table: ActivationTable, x: SharedNode): Selection {
+    const input = this.truncate(x, table.inputScale);
+    const nodeBits = nodeBitsFor(table, Math.max(-input.lo, input.hi), this.label);
+    // an opening of its own: its modulus must be just that of the table's index
+    const open = this.opening(input, nodeBits + table.stepBits);
+    const select = this.shared({
+      op: "select",
+      x: open.id,
+      table,
+      nodeBits,
+      ...value(3 * input.length, open.level, table.outputScale, -EXACT + 1, EXACT - 1),
+    });
+    return { x: open.id, select: select.id, u: this.opening(select).id };
+  }
+
+  /** The activation's output as a shared value. */
+  finish(selection: Selection): SharedNode {
+    const { table } = this.selectNode(selection);
+    const u = this.nodes[selection.u]!;
+    return this.shared({
+      op: "finish",
+      selection,
+      ...value(u.length / 3, u.level, table.outputScale, table.lo, table.hi),
+    });
+  }
+
+  /** The activation's output times v >> shift; v is opened. Bound: |y| |v|. */
+  multiply(selection: Selection, v: SharedNode, scale: number): SharedNode {
+    const { table } = this.selectNode(selection);
+    const shift = v.scale - scale;
+    const open = this.open(v, shift);
+    const u = this.nodes[selection.u]!;
+    const most = Math.max(-table.lo, table.hi) * (Math.floor(Math.max(-v.lo, v.hi) / 2 ** shift) + (shift ? 1 : 0));
+    return this.shared({
+      op: "multiply",
+      selection,
+      v: open.id,
+      shift,
+      ...value(v.length, Math.max(open.level, u.level), table.outputScale + scale, -most, most),
+    });
+  }
+
+  /**
+   * z h + (1 - z) n with 0 <= z <= 1 exactly: then the result lies between h and n.
+   * z shared, its scale gives the unit; h is brought to n's scale by a shift of its opening.
+   */
+  interpolate(z: SharedNode, h: SharedNode, n: Selection): SharedNode {
+    const { table } = this.selectNode(n);
+    const unit = 2 ** z.scale;
+    if (z.lo < 0 || z.hi > unit) throw this.internal(`z in [${z.lo}, ${z.hi}], not in [0, ${unit}]`);
+    const hShift = h.scale - table.outputScale;
+    const zOpen = this.open(z);
+    const hOpen = this.open(h, hShift);
+    const u = this.nodes[n.u]!;
+    const lo = Math.min(table.lo, Math.floor(h.lo / 2 ** hShift));
+    const hi = Math.max(table.hi, Math.floor(h.hi / 2 ** hShift) + (hShift ? 1 : 0));
+    return this.shared({
+      op: "interpolate",
+      z: zOpen.id,
+      h: hOpen.id,
+      hShift,
+      n,
+      unit: z.scale,
+      ...value(
+        h.length,
+        Math.max(zOpen.level, hOpen.level, u.level),
+        z.scale + table.outputScale,
+        lo * unit,
+        hi * unit,
+      ),
+    });
+  }
+
+  output(name: string, x: SharedNode): SharedNode {
+    return this.shared({ op: "output", name, x: x.id, ...value(x.length, x.level, x.scale, x.lo, x.hi) });
+  }
+
+  private opening(x: SharedNode, exactModulus?: number): OpenNode {
+    return this.record({
+      op: "open",
+      x: x.id,
+      offset: 0,
+      maxShift: 0,
+      exactModulus,
+      operandModulus: 0,
+      id: 0,
+      length: x.length,
+      level: x.level + 1,
+      label: this.label,
+      modulus: 0,
+    });
+  }
+
+  private selectNode(selection: Selection) {
+    const node = this.nodes[selection.select]!;
+    if (node.op !== "select") throw this.internal("not a selection");
+    return node;
+  }
+
+  private tensor(name: string): TensorPlan {
+    const t = this.tensors.get(name);
+    if (!t) throw this.internal(`no tensor ${name}`);
+    return t;
+  }
+
+  private shared<N extends SharedNode>(node: N): N {
+    if (node.hi >= EXACT || node.lo <= -EXACT) {
+      throw new SottoError(
+        "does-not-fit",
+        `layer ${this.label}: values up to ${real(node, Math.max(-node.lo, node.hi))} at ${node.scale} bits of fraction ` +
+          "exceed 53 bits; declare a smaller input range or scale the inputs down",
+      );
+    }
+    return this.record(node);
+  }
+
+  private record<N extends Node>(node: N): N {
+    node.id = this.nodes.length;
+    node.label = this.label;
+    this.nodes.push(node);
+    return node;
+  }
+
+  private internal(message: string): SottoError {
+    return new SottoError("internal", `layer ${this.label}: ${message}`);
+  }
+}
+
+function value(length: number, level: number, scale: number, lo: number, hi: number): SharedValue {
+  return { id: 0, length, level, label: "", modulus: 0, scale, lo, hi };
+}
+
+/** An integer bound in the model's units, for a message. */
+export function real(node: { scale: number }, bound: number): string {
+  return (bound / 2 ** node.scale).toPrecision(3);
+}

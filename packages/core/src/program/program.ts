@@ -1,0 +1,177 @@
+/**
+ * A finished program: nodes that outputs need, their moduli, their stages, what crosses the wire.
+ *
+ * Stage s holds what can be computed after round s; at its end the openings of round s + 1 are sent,
+ * all in one message. Layers, directions, gates and sequences that are ready together therefore share
+ * rounds without anybody saying so.
+ */
+import { SottoError } from "../errors.js";
+import { packedBytes } from "../ring/packed.js";
+import { type Node, type NodeId, type OpenNode, operands, type SharedNode } from "./nodes.js";
+
+const WORD = 64;
+
+export interface Stage {
+  /** Local work after round `index`, in order. */
+  local: SharedNode[];
+  /** What is sent in round index + 1. */
+  openings: OpenNode[];
+}
+
+export interface Program {
+  nodes: readonly (Node | undefined)[];
+  stages: readonly Stage[];
+  inputs: readonly SharedNode[];
+  outputs: readonly SharedNode[];
+  /** lastUse[id]: the nodes whose values are not needed any more once `id` has been run. */
+  lastUse: ReadonlyMap<NodeId, NodeId[]>;
+}
+
+/** Rounds of a program: openings are sent at the end of every stage but the last. */
+export function rounds(program: Program): number {
+  return program.stages.length - 1;
+}
+
+/** Bytes of one server's message of a round (1-based), without the frame around it. */
+export function roundBytes(program: Program, round: number): number {
+  const stage = program.stages[round - 1];
+  return stage ? stage.openings.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0) : 0;
+}
+
+/** @throws SottoError does-not-fit, naming the layer, when a modulus beyond 2^64 would be needed. */
+export function finishProgram(recorded: readonly Node[]): Program {
+  const nodes = prune(recorded);
+  assignModuli(nodes);
+  const stages: Stage[] = [];
+  const stage = (index: number): Stage => {
+    while (stages.length <= index) stages.push({ local: [], openings: [] });
+    return stages[index]!;
+  };
+  for (const node of nodes) {
+    if (!node) continue;
+    if (node.op === "open") {
+      stage(node.level - 1).openings.push(node);
+      stage(node.level);
+    } else stage(node.level).local.push(node);
+  }
+  const live = nodes.filter((n): n is Node => n !== undefined);
+  return {
+    nodes,
+    stages,
+    inputs: live.filter((n): n is SharedNode => n.op === "input"),
+    outputs: live.filter((n): n is SharedNode => n.op === "output"),
+    lastUse: lastUses(stages),
+  };
+}
+
+/** Every node in the order in which all interpretations run them. */
+export function* inOrder(program: Program): Generator<Node> {
+  for (const stage of program.stages) {
+    yield* stage.local;
+    yield* stage.openings;
+  }
+}
+
+/** Drops what no output needs. Inputs stay: they are the client's message. */
+function prune(recorded: readonly Node[]): (Node | undefined)[] {
+  const needed = new Set<NodeId>();
+  for (let id = recorded.length - 1; id >= 0; id--) {
+    const node = recorded[id]!;
+    if (node.op !== "output" && node.op !== "input" && !needed.has(id)) continue;
+    needed.add(id);
+    for (const operand of operands(node)) needed.add(operand);
+  }
+  return recorded.map((node) => (needed.has(node.id) ? node : undefined));
+}
+
+function lastUses(stages: readonly Stage[]): Map<NodeId, NodeId[]> {
+  const last = new Map<NodeId, NodeId>();
+  for (const stage of stages) {
+    for (const node of [...stage.local, ...stage.openings]) {
+      for (const operand of operands(node)) last.set(operand, node.id);
+    }
+  }
+  const uses = new Map<NodeId, NodeId[]>();
+  for (const [operand, user] of last) {
+    const list = uses.get(user);
+    if (list) list.push(operand);
+    else uses.set(user, [operand]);
+  }
+  return uses;
+}
+
+/** Backwards: each value gets the smallest modulus that its consumers can work with. */
+function assignModuli(nodes: readonly (Node | undefined)[]): void {
+  const need = (id: NodeId, bits: number, by: Node): void => {
+    const node = nodes[id]!;
+    if (bits > WORD) {
+      throw new SottoError(
+        "does-not-fit",
+        `layer ${by.label}: ${by.op} needs ${bits} bits, and a word has ${WORD}; ` +
+          "declare a smaller input range (--input-range), or scale inputs and weights down",
+      );
+    }
+    node.modulus = Math.max(node.modulus, bits);
+  };
+  for (let id = nodes.length - 1; id >= 0; id--) {
+    const node = nodes[id];
+    if (!node) continue;
+    switch (node.op) {
+      case "output":
+        node.modulus = signedBits(node.lo, node.hi);
+        need(node.x, node.modulus, node);
+        break;
+      case "open": {
+        const x = nodes[node.x] as SharedNode;
+        node.modulus = node.exactModulus ?? Math.max(node.modulus, liftBits(node, x));
+        need(node.x, node.modulus, node);
+        break;
+      }
+      case "linear": {
+        need(node.x, node.modulus + node.shift, node);
+        const open = nodes[node.x] as OpenNode;
+        open.operandModulus = Math.max(open.operandModulus, node.modulus);
+        break;
+      }
+      case "add":
+        need(node.a, Math.max(1, node.modulus - node.shiftA), node);
+        need(node.b, Math.max(1, node.modulus - node.shiftB), node);
+        break;
+      case "truncate":
+        need(node.x, node.modulus + node.shift, node);
+        break;
+      case "slice":
+      case "gather":
+        need(node.x, node.modulus, node);
+        break;
+      case "concat":
+        for (const x of node.xs) need(x, node.modulus, node);
+        break;
+      case "finish":
+      case "multiply":
+        need(node.selection.u, node.modulus, node);
+        break;
+      case "interpolate":
+        need(node.n.u, node.modulus, node);
+        break;
+    }
+  }
+}
+
+/** Bits that hold lo..hi as two's complement. */
+export function signedBits(lo: number, hi: number): number {
+  let bits = 1;
+  while (hi >= 2 ** (bits - 1) || lo < -(2 ** (bits - 1))) bits++;
+  return bits;
+}
+
+/**
+ * The modulus that lets an opened value be lifted after any right shift up to maxShift:
+ * value + offset + 2^maxShift <= 2^(w-1), so that the shifted word, one more for the carry, stays below half.
+ */
+function liftBits(open: OpenNode, x: SharedNode): number {
+  if (x.op === "select") return 1; // masks only: nothing is lifted from the coefficients
+  let w = 1;
+  while (x.hi + open.offset + 2 ** open.maxShift > 2 ** (w - 1)) w++;
+  return Math.max(w, open.maxShift + 2);
+}

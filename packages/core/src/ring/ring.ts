@@ -1,0 +1,122 @@
+/**
+ * Vectors of 64-bit words (Z_2^64) in WebAssembly memory, and their allocator.
+ *
+ * A word may stand for an element of a smaller ring Z_2^k: then its upper bits carry no meaning
+ * and whoever needs the canonical value reduces. docs/protocol.md, "Notation".
+ */
+import { SottoError } from "../errors.js";
+import { instantiateKernels, type Kernels } from "./kernels.js";
+
+/** Words that kernels may touch beyond a vector's end (packing, groups of key stream). */
+const GROUP = 32;
+const SLACK = 2;
+
+/** A vector of 64-bit words. It is freed once, by whoever owns it. */
+export class Vector {
+  /** Byte offset in the ring's memory. */
+  readonly ptr: number;
+  /** Number of words. */
+  readonly length: number;
+  private owner: Ring | undefined;
+
+  constructor(owner: Ring, ptr: number, length: number) {
+    this.owner = owner;
+    this.ptr = ptr;
+    this.length = length;
+  }
+
+  /** Gives the memory back. A second call is an error: the words may be somebody else's by then. */
+  free(): void {
+    if (!this.owner) throw new SottoError("internal", "vector freed twice");
+    this.owner.release(this);
+    this.owner = undefined;
+  }
+}
+
+/** The memory of one process or page, and the kernels over it. */
+export class Ring {
+  readonly kernels: Kernels;
+  private readonly free = new Map<number, number[]>();
+  private top: number;
+  private inUse = 0;
+
+  private constructor(kernels: Kernels) {
+    this.kernels = kernels;
+    this.top = (kernels.heapBase() + 255) & ~255;
+  }
+
+  static async create(): Promise<Ring> {
+    return new Ring(await instantiateKernels());
+  }
+
+  /** Bytes allocated and not freed. */
+  get bytesInUse(): number {
+    return this.inUse;
+  }
+
+  /** An uninitialised vector of n words. */
+  alloc(n: number): Vector {
+    const words = capacity(n);
+    const list = this.free.get(words);
+    const ptr = list?.pop() ?? this.extend(words * 8);
+    this.inUse += words * 8;
+    return new Vector(this, ptr, n);
+  }
+
+  /** A vector of n zeros. */
+  zeros(n: number): Vector {
+    const v = this.alloc(n);
+    this.words(v).fill(0n);
+    return v;
+  }
+
+  /** @internal Called by Vector.free. */
+  release(v: Vector): void {
+    const words = capacity(v.length);
+    this.inUse -= words * 8;
+    const list = this.free.get(words);
+    if (list) list.push(v.ptr);
+    else this.free.set(words, [v.ptr]);
+  }
+
+  /** The vector's words; valid until the next allocation. */
+  words(v: Vector): BigUint64Array {
+    return new BigUint64Array(this.kernels.memory.buffer, v.ptr, v.length);
+  }
+
+  /** The vector's memory as doubles; valid until the next allocation. */
+  doubles(v: Vector): Float64Array {
+    return new Float64Array(this.kernels.memory.buffer, v.ptr, v.length);
+  }
+
+  /** `length` bytes of memory from a vector's start; valid until the next allocation. */
+  bytes(v: Vector, length = v.length * 8): Uint8Array {
+    return new Uint8Array(this.kernels.memory.buffer, v.ptr, length);
+  }
+
+  private extend(bytes: number): number {
+    const ptr = this.top;
+    this.top += bytes;
+    const { memory } = this.kernels;
+    const missing = this.top - memory.buffer.byteLength;
+    if (missing > 0) {
+      // grow by an eighth at least, so that growth stays rare
+      const pages = Math.ceil(Math.max(missing, memory.buffer.byteLength / 8) / 65536);
+      try {
+        memory.grow(pages);
+      } catch (cause) {
+        this.top = ptr;
+        throw new SottoError("internal", `out of memory: ${this.inUse} bytes of words are in use`, { cause });
+      }
+    }
+    return ptr;
+  }
+}
+
+/** Words set aside for a vector of n: whole groups, in steps of at most a quarter, so that lists are few. */
+function capacity(n: number): number {
+  const need = n + SLACK;
+  let step = GROUP;
+  while (need > step * 8) step *= 2;
+  return Math.ceil(need / step) * step;
+}

@@ -1,0 +1,3 @@
+export * from "./models.js";
+export * from "./seeded.js";
+export * from "./together.js";
