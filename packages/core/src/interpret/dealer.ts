@@ -10,7 +10,7 @@ import { type Source, Stream } from "../random/stream.js";
 import { pack } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
 import { stageCorrectionBytes } from "./cost.js";
-import { type MaterialSources, STREAM } from "./material.js";
+import { type MaterialSources, server0Sources, STREAM } from "./material.js";
 import type { DealerSetup } from "./setup.js";
 
 export class Dealer {
@@ -42,12 +42,8 @@ export class Dealer {
     setup: DealerSetup,
     seeds: readonly [Uint8Array, Uint8Array],
   ): Dealer {
-    const server0 = {
-      mask: new Stream(ring, seeds[0], STREAM.mask),
-      share: new Stream(ring, seeds[0], STREAM.share),
-      selection: new Stream(ring, seeds[0], STREAM.selection),
-    };
-    return new Dealer(ring, program, setup, server0, new Stream(ring, seeds[1], STREAM.mask));
+    const masks1 = new Stream(ring, seeds[1], STREAM.mask);
+    return new Dealer(ring, program, setup, server0Sources(ring, seeds[0]), masks1);
   }
 
   get done(): boolean {
@@ -141,6 +137,13 @@ export class Dealer {
     this.ring.kernels.selectedValues(D.ptr, sigma.ptr, m.ptr, mu.ptr, n, node.table.stepBits);
     this.values[select] = D;
     return D;
+  }
+
+  /** Frees everything, wipes the streams. Safe to call at any moment, more than once. */
+  close(): void {
+    this.nextStage = this.program.stages.length;
+    for (const list of [this.masks, this.sigmas, this.values]) list.forEach((_, id) => { this.drop(id); });
+    for (const source of [...(Object.values(this.server0) as Source[]), this.masks1]) source.close();
   }
 
   private drop(id: NodeId): void {

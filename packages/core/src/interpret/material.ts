@@ -21,12 +21,23 @@ export interface Material {
   beginStage(corrections: Uint8Array): void;
   /** All of the stage's corrections must have been drawn. */
   endStage(): void;
+  /** Wipes the streams. */
+  close(): void;
 }
 
 export interface MaterialSources {
   mask: Source;
   share: Source;
   selection: Source;
+}
+
+/** Server 0's streams: drawn alike by the server and by the dealer. */
+export function server0Sources(ring: Ring, seed: Uint8Array): MaterialSources {
+  return {
+    mask: new Stream(ring, seed, STREAM.mask),
+    share: new Stream(ring, seed, STREAM.share),
+    selection: new Stream(ring, seed, STREAM.selection),
+  };
 }
 
 /** Server 0's material, from its seed alone. */
@@ -38,11 +49,7 @@ export class SeedMaterial implements Material {
   }
 
   static fromSeed(ring: Ring, seed: Uint8Array): SeedMaterial {
-    return new SeedMaterial({
-      mask: new Stream(ring, seed, STREAM.mask),
-      share: new Stream(ring, seed, STREAM.share),
-      selection: new Stream(ring, seed, STREAM.selection),
-    });
+    return new SeedMaterial(server0Sources(ring, seed));
   }
 
   mask(n: number): Vector {
@@ -64,6 +71,10 @@ export class SeedMaterial implements Material {
   }
 
   endStage(): void {}
+
+  close(): void {
+    for (const source of Object.values(this.sources) as Source[]) source.close();
+  }
 }
 
 /** Server 1's material: masks from its seed, everything else from the dealer's corrections. */
@@ -107,5 +118,9 @@ export class CorrectedMaterial implements Material {
       throw new SottoError("protocol", `corrections of ${this.at} bytes expected, got ${length}`);
     }
     this.corrections = new Uint8Array(0);
+  }
+
+  close(): void {
+    this.masks.close();
   }
 }

@@ -33,11 +33,12 @@ export class Party {
   readonly operandMasks: (Vector | undefined)[] = [];
   /** x + offset + m of an opening, this server's part, until it is sent. */
   readonly sending: (Vector | undefined)[] = [];
+  /** x + offset + m, known to both servers. */
+  readonly opened: (Vector | undefined)[] = [];
   /** What operations prepared from correlated randomness. */
   readonly prepared: (Vector[] | undefined)[] = [];
-  private readonly opened: (Vector | undefined)[] = [];
   private readonly views: (Map<number, View> | undefined)[] = [];
-  private readonly tables = new Map<ActivationTable, Vector>();
+  private readonly tables = new Map<string, Vector>();
   private readonly inputs = new Map<string, Vector>();
   private preparedStages = 0;
   private round = 0;
@@ -145,6 +146,7 @@ export class Party {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    this.material.close();
     for (const list of [this.shares, this.masks, this.operandMasks, this.sending, this.opened]) {
       list.forEach((v) => {
         v?.free();
@@ -209,18 +211,20 @@ export class Party {
     return { x: this.openedWords(selection.x), u: this.openedWords(selection.u), s: node.table.stepBits };
   }
 
-  /** A table in the kernel's layout: planes c_0, c_1, c_2, each from the highest node to the lowest. */
-  table(table: ActivationTable): Vector {
-    let v = this.tables.get(table);
+  /** The middle `window` nodes in the kernel's layout: planes c_0, c_1, c_2, from the highest node to the lowest. */
+  table(table: ActivationTable, window: number): Vector {
+    const key = `${table.name}/${table.outputScale}/${window}`;
+    let v = this.tables.get(key);
     if (!v) {
-      v = this.ring.alloc(3 * table.window);
+      v = this.ring.alloc(3 * window);
       const words = this.ring.words(v);
+      const first = (table.window - window) / 2;
       table.c.forEach((plane, k) => {
-        plane.forEach((c, i) => {
-          words[k * table.window + table.window - 1 - i] = BigInt.asUintN(64, BigInt(c));
+        plane.subarray(first, first + window).forEach((c, i) => {
+          words[k * window + window - 1 - i] = BigInt.asUintN(64, BigInt(c));
         });
       });
-      this.tables.set(table, v);
+      this.tables.set(key, v);
     }
     return v;
   }

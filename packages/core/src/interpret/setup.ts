@@ -34,6 +34,7 @@ export class DealerSetup {
       other.free();
       this.masks.set(t.name, R);
     }
+    for (const source of sources) source.close();
   }
 
   static fromSeeds(ring: Ring, plan: Plan, seeds: readonly [Uint8Array, Uint8Array]): DealerSetup {
@@ -103,6 +104,7 @@ export class PartySetup {
     this.index = index;
     this.shares = shares;
     for (const t of matrices(plan)) this.masks.set(t.name, masks.words(t.rows * t.cols));
+    masks.close();
   }
 
   static fromSeed(ring: Ring, plan: Plan, index: 0 | 1, shares: TensorShares, seed: Uint8Array): PartySetup {

@@ -4,7 +4,7 @@
  * sigma c[x^_top - alpha], sigma = e0[alpha] - e1[alpha]. e0 is server 0's stream; server 1 is sent e1, which
  * is uniform for whoever does not know e0. docs/protocol.md, "Activation".
  */
-import { activationFunction, tableValue } from "../plan/table.js";
+import { activationFunction, tableValue, windowOf } from "../plan/table.js";
 import type { SelectNode } from "../program/nodes.js";
 import type { Draw, Operation } from "./operation.js";
 
@@ -32,6 +32,7 @@ export const select: Operation<SelectNode> = {
     const [e] = party.takePrepared(node.id);
     const n = node.length / 3;
     const out = ring.alloc(node.length);
+    const window = windowOf(node.table, node.nodeBits);
     ring.kernels.select(
       out.ptr,
       party.openedWords(node.x).ptr,
@@ -39,8 +40,8 @@ export const select: Operation<SelectNode> = {
       n,
       node.nodeBits,
       node.table.stepBits,
-      party.table(node.table).ptr,
-      node.table.window,
+      party.table(node.table, window).ptr,
+      window,
       BigInt(node.table.lo),
       BigInt(node.table.hi),
       party.index,

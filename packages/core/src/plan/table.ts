@@ -30,10 +30,14 @@ export interface ActivationTable {
   hi: number;
 }
 
-const WINDOW = 64;
+/**
+ * Wide enough that a saturated gate is as saturated as the model's: a gate that is 1 where the model has
+ * 1 - 4e-4 (the sigmoid at 7.8) would keep a state that the model lets fade, step after step.
+ */
+const WINDOW = 128;
 const STEP_BITS = 8;
 
-/** Node distance: sigmoid 1/4 (window |x| < 8), tanh 1/8 (|x| < 4). */
+/** Node distance: sigmoid 1/4 (window |x| < 16), tanh 1/8 (|x| < 8). */
 const INPUT_SCALE = { sigmoid: 10, tanh: 11 };
 
 const cache = new Map<string, ActivationTable>();
@@ -69,28 +73,36 @@ function makeTable(name: "sigmoid" | "tanh", outputScale: number): ActivationTab
   ];
   for (let k = 0; k < WINDOW; k++) {
     const t = (k - WINDOW / 2) * step;
-    const fit = quadratic((d) => f((t + d) / 2 ** p) * one, step);
-    c[2][k] = Math.round(fit[2]);
-    c[1][k] = Math.round(fit[1]);
-    c[0][k] = Math.round(fit[0]);
-    let most = -Infinity;
-    let least = Infinity;
-    for (let d = 1 - step; d < step; d++) {
-      const y = c[0][k]! + c[1][k]! * d + c[2][k]! * d * d;
-      most = Math.max(most, y);
-      least = Math.min(least, y);
-    }
-    if (most - least > hi - lo) throw new SottoError("internal", `${name}: node ${k} spans more than its range`);
-    c[0][k]! += Math.min(0, hi - most) + Math.max(0, lo - least);
+    const target = (d: number) => f((t + d) / 2 ** p) * one;
+    const [c1, c2] = quadratic(target, step).map(Math.round) as [number, number];
+    // c0 in the middle of what the rounded c1 and c2 leave: that halves the worst error
+    const rest = range(step, (d) => target(d) - c1 * d - c2 * d * d);
+    const c0 = Math.round((rest.most + rest.least) / 2);
+    const values = range(step, (d) => c0 + c1 * d + c2 * d * d);
+    if (values.most - values.least > hi - lo) throw new SottoError("internal", `${name}: node ${k} exceeds its range`);
+    c[0][k] = c0 + Math.min(0, hi - values.most) + Math.max(0, lo - values.least);
+    c[1][k] = c1;
+    c[2][k] = c2;
   }
   return { name, inputScale: p, stepBits: STEP_BITS, outputScale, window: WINDOW, c, lo, hi };
 }
 
-/** The quadratic through f at the three Chebyshev points of [-r, r]: close to the minimax one. */
-function quadratic(f: (d: number) => number, r: number): [number, number, number] {
+/** Slope and curvature of the quadratic through f at the three Chebyshev points of [-r, r]: close to the minimax one. */
+function quadratic(f: (d: number) => number, r: number): [number, number] {
   const d = r * Math.cos(Math.PI / 6);
   const [below, at, above] = [f(-d), f(0), f(d)];
-  return [at, (above - below) / (2 * d), (above + below - 2 * at) / (2 * d * d)];
+  return [(above - below) / (2 * d), (above + below - 2 * at) / (2 * d * d)];
+}
+
+/** The extremes of g over every integer |d| < step. */
+function range(step: number, g: (d: number) => number): { least: number; most: number } {
+  let [least, most] = [Infinity, -Infinity];
+  for (let d = 1 - step; d < step; d++) {
+    const y = g(d);
+    least = Math.min(least, y);
+    most = Math.max(most, y);
+  }
+  return { least, most };
 }
 
 /**
@@ -110,6 +122,11 @@ export function nodeBitsFor(table: ActivationTable, bound: number, label: string
     );
   }
   return bits;
+}
+
+/** Nodes of the window that exist among N = 2^nodeBits: all of them, unless the table is smaller than the window. */
+export function windowOf(table: ActivationTable, nodeBits: number): number {
+  return Math.min(table.window, 2 ** nodeBits);
 }
 
 /** The table's value at an integer input, by the nearest node: what the exact interpretation computes. */

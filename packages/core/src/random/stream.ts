@@ -24,12 +24,15 @@ const MAX_WORDS = 2 ** 32 * 8;
 export interface Source {
   /** The next n uniform words mod 2^64. */
   words(n: number): Vector;
+  /** Wipes what the words come from; none can be drawn afterwards. */
+  close(): void;
 }
 
 export class Stream implements Source {
   private readonly ring: Ring;
   private readonly key: Vector;
   private draws = 0;
+  private closed = false;
 
   /** @param seed 32 bytes. @param name the domain, for example "mask". */
   constructor(ring: Ring, seed: Uint8Array, name: string) {
@@ -43,6 +46,7 @@ export class Stream implements Source {
 
   words(n: number): Vector {
     if (n > MAX_WORDS) throw new SottoError("internal", `a draw has at most ${MAX_WORDS} words, not ${n}`);
+    if (this.closed) throw new SottoError("internal", "the stream is closed");
     const out = this.ring.alloc(n);
     const draw = this.draws++;
     const groups = Math.ceil(n / GROUP_WORDS);
@@ -50,8 +54,9 @@ export class Stream implements Source {
     return out;
   }
 
-  /** Wipes the key. */
   close(): void {
+    if (this.closed) return;
+    this.closed = true;
     this.ring.bytes(this.key).fill(0);
     this.key.free();
   }

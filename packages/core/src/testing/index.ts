@@ -1,3 +1,5 @@
+export * from "./lockstep.js";
 export * from "./models.js";
+export * from "./programs.js";
 export * from "./seeded.js";
 export * from "./together.js";

@@ -73,7 +73,7 @@ export function inferTogether(
     parties[1].accept(pair[0]);
   }
   const outputShares: Shares = [parties[0].result(), parties[1].result()];
-  for (const party of parties) party.close();
+  for (const player of [...parties, dealer]) player.close();
   checkCost(network, messages, corrections);
   return {
     outputs: reconstruct(ring, network, outputShares),
