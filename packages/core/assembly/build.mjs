@@ -18,7 +18,19 @@ writeFileSync(
 async function compile() {
   let binary;
   const result = await asc.main(
-    ["index.ts", "--baseDir", here, "--outFile", "kernels.wasm", "-O3", "--enable", "simd", "--noAssert", "--runtime", "stub"],
+    [
+      "index.ts",
+      "--baseDir",
+      here,
+      "--outFile",
+      "kernels.wasm",
+      "-O3",
+      "--enable",
+      "simd",
+      "--noAssert",
+      "--runtime",
+      "stub",
+    ],
     {
       stdout: asc.createMemoryStream(),
       stderr: asc.createMemoryStream(),

@@ -1,25 +1,25 @@
 // ChaCha20 (RFC 8439), four blocks at a time: lane l of every vector belongs to block counter + l.
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function rotate(x: v128, bits: i32): v128 {
   return v128.or(i32x4.shl(x, bits), i32x4.shr_u(x, 32 - bits));
 }
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function rotate16(x: v128): v128 {
   return v128.shuffle<u8>(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
 }
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function rotate8(x: v128): v128 {
   return v128.shuffle<u8>(x, x, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14);
 }
 
 /** Words 4g..4g+3 of the four blocks: lane l goes to block l, 64 bytes apart. */
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function storeTransposed(dst: usize, a: v128, b: v128, c: v128, d: v128): void {
   const ab = v128.shuffle<u32>(a, b, 0, 4, 1, 5);

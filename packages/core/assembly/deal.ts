@@ -10,13 +10,13 @@ export function flipSelected(e: usize, sigma: usize, m: usize, n: i32, nodeBits:
   const words = 1 << (nodeBits - 6);
   const last = lowMask(nodeBits);
   for (let i = 0; i < n; i++) {
-    const alpha = (load<u64>(m + (<usize>i << 3)) >> s) & last;
+    const alpha = (load<u64>(m + ((<usize>i) << 3)) >> s) & last;
     const word = alpha >> 6;
     const bit = (<u64>1) << (alpha & 63);
     const row = e + ((<usize>i * <usize>words) << 3);
     let was: u64 = 0;
     for (let w = 0; w < words; w++) {
-      const at = row + (<usize>w << 3);
+      const at = row + ((<usize>w) << 3);
       const x = <u64>w ^ word; // zero just at alpha's word
       const hit = bit & (((x | (0 - x)) >> 63) - 1);
       const old = load<u64>(at);
@@ -24,7 +24,7 @@ export function flipSelected(e: usize, sigma: usize, m: usize, n: i32, nodeBits:
       store<u64>(at, old ^ hit);
     }
     const set = (was | (0 - was)) >> 63;
-    store<u64>(sigma + (<usize>i << 3), 2 * set - 1);
+    store<u64>(sigma + ((<usize>i) << 3), 2 * set - 1);
   }
 }
 
@@ -34,10 +34,10 @@ export function flipSelected(e: usize, sigma: usize, m: usize, n: i32, nodeBits:
  * with l the low s bits of the mask m and u three planes of masks mu.
  */
 export function selectedValues(D: usize, sigma: usize, m: usize, mu: usize, n: i32, s: i32): void {
-  const plane = <usize>n << 3;
+  const plane = (<usize>n) << 3;
   const mask = lowMask(s);
   for (let i = 0; i < n; i++) {
-    const o = <usize>i << 3;
+    const o = (<usize>i) << 3;
     const g = load<u64>(sigma + o);
     const l = load<u64>(m + o) & mask;
     const u0 = load<u64>(mu + o);

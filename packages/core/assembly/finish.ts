@@ -20,7 +20,7 @@ export function lift(
   const unit: u64 = top >= 64 ? 0 : (<u64>1) << top;
   const mask = lowMask(modulus);
   for (let i = 0; i < n; i++) {
-    const o = <usize>i << 3;
+    const o = (<usize>i) << 3;
     const v = (load<u64>(opened + o) & mask) >> shift;
     store<u64>(value + o, v - offset);
     store<u64>(wrap + o, unit & (((v >> (top - 1)) & 1) - 1));
@@ -29,10 +29,10 @@ export function lift(
 
 /** out += sum_k p_k D_k: shares of the selected values y. u: three planes (opened selections). */
 export function finish(out: usize, n: i32, u: usize, xhat: usize, s: i32, D: usize): void {
-  const plane = <usize>n << 3;
+  const plane = (<usize>n) << 3;
   const mask = lowMask(s);
   for (let i = 0; i < n; i++) {
-    const o = <usize>i << 3;
+    const o = (<usize>i) << 3;
     const L = load<u64>(xhat + o) & mask;
     const u0 = load<u64>(u + o);
     const u1 = load<u64>(u + plane + o);
@@ -65,11 +65,11 @@ export function finishProduct(
   F: usize,
   negative: i32,
 ): void {
-  const plane = <usize>n << 3;
+  const plane = (<usize>n) << 3;
   const mask = lowMask(s);
   const sign: u64 = negative ? ~(<u64>0) : 1;
   for (let i = 0; i < n; i++) {
-    const o = <usize>i << 3;
+    const o = (<usize>i) << 3;
     const L = load<u64>(xhat + o) & mask;
     const u0 = load<u64>(u + o);
     const u1 = load<u64>(u + plane + o);
@@ -85,8 +85,7 @@ export function finishProduct(
     const a0 = v * load<u64>(d + 3 * plane) - sign * load<u64>(e + 3 * plane) + q * load<u64>(f + 3 * plane);
     const a1 = v * load<u64>(d + 4 * plane) - sign * load<u64>(e + 4 * plane) + q * load<u64>(f + 4 * plane);
     const a2 = v * load<u64>(d + 5 * plane) - sign * load<u64>(e + 5 * plane) + q * load<u64>(f + 5 * plane);
-    const y =
-      (u0 + (u1 + u2 * L) * L) * g0 - (u1 + 2 * u2 * L) * g1 + u2 * g2 - (a0 + (a1 + a2 * L) * L);
+    const y = (u0 + (u1 + u2 * L) * L) * g0 - (u1 + 2 * u2 * L) * g1 + u2 * g2 - (a0 + (a1 + a2 * L) * L);
     store<u64>(out + o, load<u64>(out + o) + y);
   }
 }
@@ -106,9 +105,9 @@ export function liftedProduct(
   P: usize,
   first: u64,
 ): void {
-  const plane = <usize>n << 3;
+  const plane = (<usize>n) << 3;
   for (let i = 0; i < n; i++) {
-    const o = <usize>i << 3;
+    const o = (<usize>i) << 3;
     const a = load<u64>(va + o);
     const q = load<u64>(vq + o);
     const b = load<u64>(wa + o);

@@ -2,7 +2,7 @@
 
 /** out[r, i] += sum_j W[i, j] x[r, j], W [outer, inner], x [rows, inner], out [rows, outer]. */
 export function multiplyAdd(out: usize, W: usize, x: usize, rows: i32, outer: i32, inner: i32): void {
-  const stride = <usize>inner << 3;
+  const stride = (<usize>inner) << 3;
   for (let r = 0; r < rows; r++) {
     const xr = x + <usize>r * stride;
     const or = out + ((<usize>r * <usize>outer) << 3);
@@ -21,7 +21,7 @@ export function multiplyAdd(out: usize, W: usize, x: usize, rows: i32, outer: i3
         c += load<u64>(p + 2 * stride) * v;
         d += load<u64>(p + 3 * stride) * v;
       }
-      const to = or + (<usize>i << 3);
+      const to = or + ((<usize>i) << 3);
       store<u64>(to, load<u64>(to) + a);
       store<u64>(to, load<u64>(to, 8) + b, 8);
       store<u64>(to, load<u64>(to, 16) + c, 16);
@@ -31,7 +31,7 @@ export function multiplyAdd(out: usize, W: usize, x: usize, rows: i32, outer: i3
       const w = W + <usize>i * stride;
       let a: u64 = 0;
       for (let o: usize = 0; o < stride; o += 8) a += load<u64>(w + o) * load<u64>(xr + o);
-      const to = or + (<usize>i << 3);
+      const to = or + ((<usize>i) << 3);
       store<u64>(to, load<u64>(to) + a);
     }
   }

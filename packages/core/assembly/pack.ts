@@ -1,13 +1,6 @@
 // Words of a modulus 2^bits, packed without gaps, little end first; a vector starts on a byte.
 import { lowMask } from "./vector";
 
-/** Bytes that n packed words take. */
-// @ts-ignore: decorator
-@inline
-export function packedBytes(n: i32, bits: i32): i32 {
-  return <i32>((<i64>n * <i64>bits + 7) >> 3);
-}
-
 /**
  * Packs n words (taken mod 2^bits) at dst, which must have 8 bytes to spare behind the packed ones.
  */

@@ -1,7 +1,7 @@
 // One-time selection (docs/protocol.md, "Activation"): a server's sum over the table's nodes.
 
 /** 64 bits of a cyclic array of `words` 64-bit words (a power of two), from bit position `at` on. */
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function bitsFrom(e: usize, words: i32, at: i32): u64 {
   const w = (at >> 6) & (words - 1);

@@ -95,7 +95,7 @@ export function decode(dst: usize, a: usize, modulus: i32, factor: f64, n: i32):
   }
 }
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 export function lowMask(bits: i32): u64 {
   return bits >= 64 ? ~(<u64>0) : ((<u64>1) << bits) - 1;

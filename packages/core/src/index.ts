@@ -10,7 +10,7 @@ export * from "./plan/description.js";
 export * from "./plan/fold.js";
 export { instantiate, type Network, type NetworkInput, type NetworkOutput } from "./plan/instantiate.js";
 export * from "./plan/plan.js";
-export { sizesOf } from "./plan/sizes.js";
+export { inputShape, sizesOf } from "./plan/sizes.js";
 export { type Program, roundBytes, rounds } from "./program/program.js";
 export { SEED_BYTES, Stream } from "./random/stream.js";
 export { type RandomBytes, systemRandom } from "./random/system.js";

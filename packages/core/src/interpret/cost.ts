@@ -1,8 +1,8 @@
 /** What a run costs, from the program alone: known before anything runs, and equal to what is measured. */
 import { operation } from "../ops/index.js";
 import { drawBytes } from "../ops/operation.js";
-import { packedBytes } from "../ring/packed.js";
 import { inOrder, type Program, roundBytes, rounds } from "../program/program.js";
+import { packedBytes } from "../ring/packed.js";
 
 export interface Cost {
   /** Exchanges between the servers; both send in each. */
@@ -37,7 +37,9 @@ export function stageCorrectionBytes(program: Program, stage: number): number {
 }
 
 /** Cost by layer: bytes opened (each direction) and of correction, in the order of first appearance. */
-export function costByLayer(program: Program): { label: string; openingBytes: number; correctionBytes: number }[] {
+export function costByLayer(
+  program: Program,
+): { label: string; openingBytes: number; correctionBytes: number }[] {
   const layers = new Map<string, { label: string; openingBytes: number; correctionBytes: number }>();
   for (const node of inOrder(program)) {
     const entry = layers.get(node.label) ?? { label: node.label, openingBytes: 0, correctionBytes: 0 };

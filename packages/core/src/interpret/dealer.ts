@@ -10,7 +10,7 @@ import { type Source, Stream } from "../random/stream.js";
 import { pack } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
 import { stageCorrectionBytes } from "./cost.js";
-import { type MaterialSources, server0Sources, STREAM } from "./material.js";
+import { type MaterialSources, STREAM, server0Sources } from "./material.js";
 import type { DealerSetup } from "./setup.js";
 
 export class Dealer {
@@ -142,7 +142,10 @@ export class Dealer {
   /** Frees everything, wipes the streams. Safe to call at any moment, more than once. */
   close(): void {
     this.nextStage = this.program.stages.length;
-    for (const list of [this.masks, this.sigmas, this.values]) list.forEach((_, id) => { this.drop(id); });
+    for (const list of [this.masks, this.sigmas, this.values])
+      list.forEach((_, id) => {
+        this.drop(id);
+      });
     for (const source of [...(Object.values(this.server0) as Source[]), this.masks1]) source.close();
   }
 

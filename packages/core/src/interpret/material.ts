@@ -8,7 +8,12 @@ import { packedBytes, unpack } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
 
 /** The streams' names: their domains. */
-export const STREAM = { mask: "mask", share: "share", selection: "selection", weights: "weight mask" } as const;
+export const STREAM = {
+  mask: "mask",
+  share: "share",
+  selection: "selection",
+  weights: "weight mask",
+} as const;
 
 export interface Material {
   /** n uniform words: this server's share of an opening's mask. */

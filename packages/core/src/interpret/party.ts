@@ -5,7 +5,7 @@
  */
 import { SottoError } from "../errors.js";
 import { operation } from "../ops/index.js";
-import { type Draw } from "../ops/operation.js";
+import type { Draw } from "../ops/operation.js";
 import type { ActivationTable } from "../plan/table.js";
 import type { InputNode, NodeId, OpenNode, Selection, SelectNode } from "../program/nodes.js";
 import { type Program, roundBytes, rounds } from "../program/program.js";
@@ -62,7 +62,8 @@ export class Party {
   /** Draws the next stage's correlated randomness. @param corrections the dealer's, empty for server 0. */
   prepare(corrections: Uint8Array): void {
     const stage = this.program.stages[this.preparedStages++];
-    if (!stage) throw new SottoError("material", "every stage is prepared; more corrections than stages arrived");
+    if (!stage)
+      throw new SottoError("material", "every stage is prepared; more corrections than stages arrived");
     this.material.beginStage(corrections);
     for (const nodes of [stage.local, stage.openings]) {
       for (const node of nodes) operation(node).prepare(node, this);
@@ -81,7 +82,10 @@ export class Party {
     this.begun = true;
     const expected = this.program.inputs.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0);
     if (inputShare.length !== expected) {
-      throw new SottoError("bad-input", `an input share of ${expected} bytes expected, got ${inputShare.length}`);
+      throw new SottoError(
+        "bad-input",
+        `an input share of ${expected} bytes expected, got ${inputShare.length}`,
+      );
     }
     let at = 0;
     for (const node of this.program.inputs) {
@@ -113,7 +117,10 @@ export class Party {
     if (!this.awaiting) throw new SottoError("protocol", `no message is expected in round ${this.round}`);
     const expected = roundBytes(this.program, this.round);
     if (message.length !== expected) {
-      throw new SottoError("protocol", `round ${this.round}: ${expected} bytes expected, got ${message.length}`);
+      throw new SottoError(
+        "protocol",
+        `round ${this.round}: ${expected} bytes expected, got ${message.length}`,
+      );
     }
     let at = 0;
     for (const node of this.program.stages[this.round - 1]!.openings) {

@@ -14,7 +14,13 @@ export type Values = Record<string, Float64Array>;
 
 /** Runs the model over reals. @param tensors the model owner's tensors, by the plan's names. */
 export function runClear(program: Program, tensors: Values, inputs: Values): Values {
-  return run("clear", program, (name) => lookUp(tensors, name), inputs, () => 1);
+  return run(
+    "clear",
+    program,
+    (name) => lookUp(tensors, name),
+    inputs,
+    () => 1,
+  );
 }
 
 /** Runs the model over integers; results as reals. */
@@ -25,7 +31,13 @@ export function runExact(program: Program, plan: Plan, tensors: Values, inputs: 
   for (const node of program.inputs) {
     if (node.op === "input") integerInputs[node.name] = integers(lookUp(inputs, node.name), node.scale);
   }
-  return run("exact", program, (name) => scaled.get(name)!, integerInputs, (scale) => 2 ** -scale);
+  return run(
+    "exact",
+    program,
+    (name) => scaled.get(name)!,
+    integerInputs,
+    (scale) => 2 ** -scale,
+  );
 }
 
 /** Reals to integers at a scale, to the nearest. */
@@ -61,6 +73,7 @@ function run(
 
 function lookUp(values: Values, name: string): Float64Array {
   const found = values[name];
-  if (!found) throw new SottoError("bad-input", `no values for ${name}; given: ${Object.keys(values).join(", ")}`);
+  if (!found)
+    throw new SottoError("bad-input", `no values for ${name}; given: ${Object.keys(values).join(", ")}`);
   return found;
 }

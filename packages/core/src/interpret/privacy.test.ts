@@ -55,7 +55,9 @@ function expectOutput(run: { outputs: BigUint64Array[] }, { network, expected }:
   network.program.outputs.forEach((node, i) => {
     const exact = Object.values(expected)[i]!;
     run.outputs[i]!.forEach((word, k) => {
-      expect(Math.abs(Number(BigInt.asIntN(node.modulus, word)) / 2 ** node.scale - exact[k]!)).toBeLessThan(2e-3);
+      expect(Math.abs(Number(BigInt.asIntN(node.modulus, word)) / 2 ** node.scale - exact[k]!)).toBeLessThan(
+        2e-3,
+      );
     });
   });
 }

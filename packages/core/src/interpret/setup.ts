@@ -132,7 +132,10 @@ export class PartySetup {
   finish(other: Uint8Array): PartyModel {
     const mine = this.message();
     if (other.length !== mine.length) {
-      throw new SottoError("protocol", `set-up message of ${mine.length} bytes expected, got ${other.length}`);
+      throw new SottoError(
+        "protocol",
+        `set-up message of ${mine.length} bytes expected, got ${other.length}`,
+      );
     }
     const { ring } = this;
     const { kernels } = ring;

@@ -98,10 +98,13 @@ describe("cost", () => {
     { resetAfter: true, hidden: 64 },
     { resetAfter: true, hidden: 128 },
     { resetAfter: false, hidden: 64 },
-  ])("opens at most 100 bytes per hidden unit and step, frames included: H $hidden, reset after $resetAfter", (o) => {
-    const { openingBytes, rounds } = cost(network({ ...base, ...o }).program);
-    expect((openingBytes + rounds * FRAME) / (o.hidden * base.steps)).toBeLessThanOrEqual(100);
-  });
+  ])(
+    "opens at most 100 bytes per hidden unit and step, frames included: H $hidden, reset after $resetAfter",
+    (o) => {
+      const { openingBytes, rounds } = cost(network({ ...base, ...o }).program);
+      expect((openingBytes + rounds * FRAME) / (o.hidden * base.steps)).toBeLessThanOrEqual(100);
+    },
+  );
 });
 
 describe("ten thousand steps at the edges of the bounds", () => {

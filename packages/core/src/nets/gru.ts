@@ -43,7 +43,8 @@ export function gruStep(p: Builder, gru: GruStep, x: InputProducts, h: SharedNod
   const { name, batch, bounds, precision } = gru;
   const sigmoid = activationTable("sigmoid", precision.activation);
   const tanh = activationTable("tanh", precision.activation);
-  const U = (g: "z" | "r" | "n", state: SharedNode) => p.linear(`${name}.U${g}`, state, batch, precision.operand);
+  const U = (g: "z" | "r" | "n", state: SharedNode) =>
+    p.linear(`${name}.U${g}`, state, batch, precision.operand);
 
   const z = p.activation(sigmoid, p.within(p.add(x.z, U("z", h)), bounds.z));
   const r = p.activation(sigmoid, p.within(p.add(x.r, U("r", h)), bounds.r));

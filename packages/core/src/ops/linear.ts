@@ -5,8 +5,8 @@
  * Only W~b x^ depends on the input. docs/protocol.md, "Linear layer".
  */
 import type { LinearNode } from "../program/nodes.js";
-import { rounded } from "./truncate.js";
 import type { Draw, Operation } from "./operation.js";
+import { rounded } from "./truncate.js";
 
 export const linear: Operation<LinearNode> = {
   clear: (node, run) => product(node, run.tensor(node.tensor), run.value(node.x)),

@@ -1,6 +1,7 @@
 /** Linear operations on shares: each server works on its own, nothing is opened. */
-import type { AddNode, ConcatNode, GatherNode, SliceNode } from "../program/nodes.js";
+
 import type { Party } from "../interpret/party.js";
+import type { AddNode, ConcatNode, GatherNode, SliceNode } from "../program/nodes.js";
 import { local, type Operation } from "./operation.js";
 
 export const add: Operation<AddNode> = {
@@ -54,7 +55,9 @@ export const gather: Operation<GatherNode> = {
     const { ring } = party;
     const index = ring.alloc(Math.ceil(node.length / 2));
     const out = ring.alloc(node.length);
-    ring.bytes(index, node.length * 4).set(new Uint8Array(node.index.buffer, node.index.byteOffset, node.length * 4));
+    ring
+      .bytes(index, node.length * 4)
+      .set(new Uint8Array(node.index.buffer, node.index.byteOffset, node.length * 4));
     ring.kernels.gather(out.ptr, party.share(node.x).ptr, index.ptr, node.length);
     index.free();
     party.shares[node.id] = out;

@@ -2,11 +2,12 @@
  * What an operation is: one file per operation gives its meaning in every interpretation and its cost.
  * docs/protocol.md states each one's mathematics and why what it opens is uniform.
  */
+
+import type { Dealer } from "../interpret/dealer.js";
+import type { Party } from "../interpret/party.js";
 import type { Node, NodeId } from "../program/nodes.js";
 import type { Program } from "../program/program.js";
 import { packedBytes } from "../ring/packed.js";
-import type { Dealer } from "../interpret/dealer.js";
-import type { Party } from "../interpret/party.js";
 
 /** Plain values of a run of the clear (reals) or the exact (integers in doubles) interpretation. */
 export interface PlainRun {

@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { activationTable, nodeValue } from "../plan/table.js";
+import { integers } from "../interpret/plain.js";
 import type { TensorPlan } from "../plan/plan.js";
+import { activationTable, nodeValue } from "../plan/table.js";
 import type { Builder } from "../program/builder.js";
 import { Ring } from "../ring/ring.js";
-import { type Secrets, lockstep } from "../testing/lockstep.js";
+import { lockstep, type Secrets } from "../testing/lockstep.js";
 import { ownerOf, programOf } from "../testing/programs.js";
 import { seededBytes, seededUniform } from "../testing/seeded.js";
 import { deployTogether, inferTogether } from "../testing/together.js";
-import { integers } from "../interpret/plain.js";
 
 let ring: Ring;
 beforeAll(async () => {
@@ -76,7 +76,8 @@ const cases: OperationCase[] = [
     allowed: (y, _, at, { x }) => {
       let sum = 0;
       const batch = Math.floor(at / 8);
-      for (let j = 0; j < 8; j++) sum += Math.round(weights[(at % 8) * 8 + j]! * 2 ** 14) * x![batch * 8 + j]!;
+      for (let j = 0; j < 8; j++)
+        sum += Math.round(weights[(at % 8) * 8 + j]! * 2 ** 14) * x![batch * 8 + j]!;
       return y === sum;
     },
     rounds: 1,
@@ -134,7 +135,10 @@ const cases: OperationCase[] = [
 
 describe.each(cases)("$name", (test) => {
   const network = programOf(test.tensors, (p) => {
-    const nodes = Object.entries(test.inputs).map(([name, { scale, bound }]) => [name, p.input(name, N, scale, bound)]);
+    const nodes = Object.entries(test.inputs).map(([name, { scale, bound }]) => [
+      name,
+      p.input(name, N, scale, bound),
+    ]);
     test.build(p, Object.fromEntries(nodes));
   });
   const tensors = test.tensors.length > 0 ? { W: weights } : ({} as Record<string, Float64Array>);
@@ -162,28 +166,51 @@ describe.each(cases)("$name", (test) => {
       const reals = Object.fromEntries(
         Object.entries(x).map(([name, v]) => [name, v.map((k) => k / 2 ** test.inputs[name]!.scale)]),
       );
-      const { outputs, transcript } = inferTogether(ring, network, deployment, reals, seededBytes(`run ${run}`));
+      const { outputs, transcript } = inferTogether(
+        ring,
+        network,
+        deployment,
+        reals,
+        seededBytes(`run ${run}`),
+      );
       expect(transcript.messages.length).toBe(test.rounds);
       const scale = network.program.outputs[0]!.scale;
       outputs.y!.data.forEach((y, at) => {
         const own = Object.fromEntries(Object.entries(x).map(([name, v]) => [name, v[at]!]));
-        expect(test.allowed(y * 2 ** scale, own, at, x), `element ${at} of ${JSON.stringify(own)}: ${y}`).toBe(true);
+        expect(
+          test.allowed(y * 2 ** scale, own, at, x),
+          `element ${at} of ${JSON.stringify(own)}: ${y}`,
+        ).toBe(true);
       });
     }
   });
 
-  it.each([0, 1] as const)("shows server %i the same bytes for two secrets when masks shift by the difference", (server) => {
-    const secretsOf = (seed: string): Secrets => {
-      const random = seededUniform(seed);
-      const words = (values: Float64Array) => BigUint64Array.from(values, (v) => BigInt.asUintN(64, BigInt(v)));
-      return {
-        tensors: new Map(test.tensors.map((t) => [t.name, words(integers(weights.map((w) => w * random()), t.scale))])),
-        inputs: new Map(Object.entries(integersOf(seed)).map(([name, v]) => [name, words(v)])),
+  it.each([0, 1] as const)(
+    "shows server %i the same bytes for two secrets when masks shift by the difference",
+    (server) => {
+      const secretsOf = (seed: string): Secrets => {
+        const random = seededUniform(seed);
+        const words = (values: Float64Array) =>
+          BigUint64Array.from(values, (v) => BigInt.asUintN(64, BigInt(v)));
+        return {
+          tensors: new Map(
+            test.tensors.map((t) => [
+              t.name,
+              words(
+                integers(
+                  weights.map((w) => w * random()),
+                  t.scale,
+                ),
+              ),
+            ]),
+          ),
+          inputs: new Map(Object.entries(integersOf(seed)).map(([name, v]) => [name, words(v)])),
+        };
       };
-    };
-    const recorded = lockstep(ring, network, secretsOf("one"), server, seededBytes("one"));
-    const replayed = lockstep(ring, network, secretsOf("two"), server, seededBytes("two"), recorded.view);
-    expect(replayed.outputs).not.toEqual(recorded.outputs);
-    expect(replayed.view).toEqual(recorded.view);
-  });
+      const recorded = lockstep(ring, network, secretsOf("one"), server, seededBytes("one"));
+      const replayed = lockstep(ring, network, secretsOf("two"), server, seededBytes("two"), recorded.view);
+      expect(replayed.outputs).not.toEqual(recorded.outputs);
+      expect(replayed.view).toEqual(recorded.view);
+    },
+  );
 });

@@ -4,11 +4,12 @@
  * is public-linear in six values that the dealer knows, of which it supplies shares; to multiply y by an
  * opened value as well, of those times 1, m and msb(m). docs/protocol.md, "Activation" and "Products".
  */
+
+import type { Dealer } from "../interpret/dealer.js";
+import type { Party } from "../interpret/party.js";
 import type { FinishNode, InterpolateNode, MultiplyNode, OpenNode } from "../program/nodes.js";
 import type { Program } from "../program/program.js";
 import type { Vector } from "../ring/ring.js";
-import type { Dealer } from "../interpret/dealer.js";
-import type { Party } from "../interpret/party.js";
 import type { Draw, Operation, PlainRun } from "./operation.js";
 import { rounded } from "./truncate.js";
 
@@ -43,7 +44,9 @@ export const multiply: Operation<MultiplyNode> = {
   draws: (node, program) => productDraws(node, program, node.v, node.shift),
   deal: (node, dealer) => dealProduct(node, dealer, node.selection, node.v, node.shift),
   prepare(node, party) {
-    party.prepared[node.id] = productDraws(node, party.program, node.v, node.shift).map((d) => party.drawn(d));
+    party.prepared[node.id] = productDraws(node, party.program, node.v, node.shift).map((d) =>
+      party.drawn(d),
+    );
   },
   evaluate(node, party) {
     const out = party.ring.zeros(node.length);

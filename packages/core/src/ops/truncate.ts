@@ -14,7 +14,14 @@ export const truncate: Operation<TruncateNode> = {
     const out = party.ring.alloc(node.length);
     const increment = party.index === 0 ? 1n : 0n;
     const modulus = node.modulus + node.shift;
-    party.ring.kernels.shiftRight(out.ptr, party.share(node.x).ptr, modulus, node.shift, increment, node.length);
+    party.ring.kernels.shiftRight(
+      out.ptr,
+      party.share(node.x).ptr,
+      modulus,
+      node.shift,
+      increment,
+      node.length,
+    );
     party.shares[node.id] = out;
   },
 };

@@ -3,9 +3,10 @@
  * A row's sum of |weights| times the operand's largest |integer|, plus |bias|, bounds the row's result;
  * the plan publishes the largest over the rows, rounded up to three significant bits.
  */
+
+import { integers } from "../interpret/plain.js";
 import type { GruBounds, Precision } from "./plan.js";
 import type { LayerTensors, Matrix } from "./tensors.js";
-import { integers } from "../interpret/plain.js";
 
 /**
  * Steps for which the state's bound holds with the slack below: each adds at most one last place
@@ -32,7 +33,12 @@ export function tensorBound(t: LayerTensors[string], scale: number): number {
 }
 
 /** @param xMax largest |integer| of the layer's input at the operand scale. */
-export function gruBounds(t: LayerTensors, resetAfter: boolean, precision: Precision, xMax: number): GruBounds {
+export function gruBounds(
+  t: LayerTensors,
+  resetAfter: boolean,
+  precision: Precision,
+  xMax: number,
+): GruBounds {
   const h = stateBound(precision);
   const { weight, operand } = precision;
   const sums = (name: string) => rowSums(t[name]!, integers(t[name]!.values, weight));

@@ -8,7 +8,14 @@ import { signedBits } from "../program/program.js";
 import { gruBounds, publish, tensorBound } from "./bounds.js";
 import type { DenseLayer, GruLayer, ModelDescription, Tensor } from "./description.js";
 import { walk } from "./instantiate.js";
-import { type GruBounds, PLAN_VERSION, type Plan, type Precision, type Sizes, type TensorPlan } from "./plan.js";
+import {
+  type GruBounds,
+  PLAN_VERSION,
+  type Plan,
+  type Precision,
+  type Sizes,
+  type TensorPlan,
+} from "./plan.js";
 import { denseTensors, gruTensors, type LayerTensors } from "./tensors.js";
 
 export interface CompileOptions {
@@ -130,7 +137,8 @@ class Compiler {
 
   private table(name: string): Tensor {
     const t = this.model.tensors[name];
-    if (!t || t.shape.length !== 2) throw new SottoError("bad-model", `the embedding's table ${name} is not a matrix`);
+    if (t?.shape.length !== 2)
+      throw new SottoError("bad-model", `the embedding's table ${name} is not a matrix`);
     return t;
   }
 
@@ -151,7 +159,8 @@ class Compiler {
     const shift = x.scale - operand;
     const xMax = Math.max(-x.lo, x.hi) / 2 ** shift + 2;
     for (let scale = MAX_DENSE_SCALE; scale >= MIN_DENSE_SCALE; scale--) {
-      const bound = publish(tensorBound(tensors.A!, scale)) * xMax + publish(tensorBound(tensors.b!, scale + operand));
+      const bound =
+        publish(tensorBound(tensors.A!, scale)) * xMax + publish(tensorBound(tensors.b!, scale + operand));
       if (signedBits(-bound, bound) + 1 > WORD - shift) continue;
       this.add(layer.name, tensors, (t) => (t.kind === "matrix" ? scale : scale + operand));
       return;

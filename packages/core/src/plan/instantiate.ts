@@ -2,13 +2,21 @@
  * Walks the network once, with all sizes known, and records the program that every interpretation runs.
  */
 import { SottoError } from "../errors.js";
-import { gruInput, gruStep, type GruStep } from "../nets/gru.js";
 import { dense } from "../nets/dense.js";
+import { type GruStep, gruInput, gruStep } from "../nets/gru.js";
 import { Builder } from "../program/builder.js";
 import type { SharedNode } from "../program/nodes.js";
 import { finishProgram, type Program } from "../program/program.js";
 import { MAX_STEPS } from "./bounds.js";
-import type { Constant, DenseLayer, GruLayer, Layer, ShapeLayer, SoftmaxLayer, ViewLayer } from "./description.js";
+import type {
+  Constant,
+  DenseLayer,
+  GruLayer,
+  Layer,
+  ShapeLayer,
+  SoftmaxLayer,
+  ViewLayer,
+} from "./description.js";
 import { applyView, dataOperands, foldConstant, isShapeLayer, shapeOf } from "./fold.js";
 import type { GruBounds, Plan, Sizes, TensorPlan } from "./plan.js";
 import { inputShape } from "./sizes.js";
@@ -60,7 +68,10 @@ export function instantiate(plan: Plan, sizes: Sizes): Network {
       const bounds = plan.gruBounds[layer.name];
       if (!bounds) throw new SottoError("plan-mismatch", `the plan has no bounds for layer ${layer.name}`);
       if (xMax > bounds.x) {
-        throw new SottoError("does-not-fit", `layer ${layer.name}: its input exceeds the bound that the plan proves`);
+        throw new SottoError(
+          "does-not-fit",
+          `layer ${layer.name}: its input exceeds the bound that the plan proves`,
+        );
       }
       return bounds;
     },
@@ -103,7 +114,11 @@ class Walker {
     for (const input of this.plan.inputs) {
       const shape = inputShape(input, this.sizes);
       if (input.kind === "token") this.tokens.set(input.name, shape);
-      else this.tensors.set(input.name, this.input(input.name, shape, { name: input.name, kind: "real", shape }));
+      else
+        this.tensors.set(
+          input.name,
+          this.input(input.name, shape, { name: input.name, kind: "real", shape }),
+        );
     }
     for (const layer of this.plan.layers) {
       this.builder.label = layer.name;
@@ -121,7 +136,8 @@ class Walker {
 
   private input(name: string, shape: number[], about: Omit<NetworkInput, "range">): PrivateTensor {
     const range = this.plan.ranges[name];
-    if (range === undefined) throw new SottoError("plan-mismatch", `the plan declares no range for input ${name}`);
+    if (range === undefined)
+      throw new SottoError("plan-mismatch", `the plan declares no range for input ${name}`);
     const { operand } = this.plan.precision;
     const bound = Math.round(range * 2 ** operand);
     this.builder.label = `input ${name}`;
@@ -133,19 +149,24 @@ class Walker {
   private layer(layer: Layer): void {
     switch (layer.op) {
       case "gru":
-        return this.gru(layer);
+        this.gru(layer);
+        break;
       case "dense":
-        return this.dense(layer);
+        this.dense(layer);
+        break;
       case "embedding":
-        return this.embedding(layer.name, layer.inputs[0]!, layer.outputs[0]!, layer.table);
+        this.embedding(layer.name, layer.inputs[0]!, layer.outputs[0]!, layer.table);
+        break;
       case "sigmoid":
       case "tanh":
-        return this.put(layer, { ...this.computed(layer, 0), pending: { op: layer.op } });
+        this.put(layer, { ...this.computed(layer, 0), pending: { op: layer.op } });
+        break;
       case "softmax":
       case "logSoftmax":
-        return this.softmax(layer);
+        this.softmax(layer);
+        break;
       default:
-        return this.view(layer);
+        this.view(layer);
     }
   }
 
@@ -153,10 +174,16 @@ class Walker {
     const x = this.computed(layer, 0);
     const [steps, batch, inputSize] = x.shape;
     if (steps === undefined || batch === undefined || inputSize === undefined || x.shape.length !== 3) {
-      throw new SottoError("bad-model", `layer ${layer.name}: input of shape [${x.shape}], expected [time, batch, features]`);
+      throw new SottoError(
+        "bad-model",
+        `layer ${layer.name}: input of shape [${x.shape}], expected [time, batch, features]`,
+      );
     }
     if (steps > MAX_STEPS) {
-      throw new SottoError("does-not-fit", `layer ${layer.name}: ${steps} time steps; at most ${MAX_STEPS} are proven safe`);
+      throw new SottoError(
+        "does-not-fit",
+        `layer ${layer.name}: ${steps} time steps; at most ${MAX_STEPS} are proven safe`,
+      );
     }
     const { builder } = this;
     const { precision } = this.plan;
@@ -202,7 +229,10 @@ class Walker {
     this.oracle.prepareDense(layer, value);
     const { rows: outer, cols: inner } = this.oracle.tensor(`${layer.name}.A`);
     if (x.shape.at(-1) !== inner) {
-      throw new SottoError("bad-model", `layer ${layer.name}: input of shape [${x.shape}], expected ${inner} features`);
+      throw new SottoError(
+        "bad-model",
+        `layer ${layer.name}: input of shape [${x.shape}], expected ${inner} features`,
+      );
     }
     const rows = value.length / inner;
     const y = dense(this.builder, layer.name, value, rows, this.plan.precision.operand);
@@ -214,10 +244,16 @@ class Walker {
     const tensor = this.plan.publicTensors.find((t) => t.name === table);
     const width = tensor?.shape[1];
     if (!shape || width === undefined) {
-      throw new SottoError("unsupported", `layer ${name}: an embedding looks up a model input in a public table`);
+      throw new SottoError(
+        "unsupported",
+        `layer ${name}: an embedding looks up a model input in a public table`,
+      );
     }
     if (this.inputs.some((i) => i.name === input)) {
-      throw new SottoError("unsupported", `layer ${name}: input ${input} is looked up twice; one table an input`);
+      throw new SottoError(
+        "unsupported",
+        `layer ${name}: input ${input} is looked up twice; one table an input`,
+      );
     }
     const about = { name: input, kind: "token" as const, shape, table };
     this.tensors.set(output, this.input(input, [...shape, width], about));
@@ -240,15 +276,24 @@ class Walker {
     if (isShapeLayer(layer)) {
       const shape = this.tokens.get(layer.inputs[0]!) ?? this.tensors.get(layer.inputs[0]!)?.shape;
       if (layer.op !== "shape" || !shape) {
-        throw new SottoError("unsupported", `layer ${layer.name}: ${layer.op} of private values; only of constants`);
+        throw new SottoError(
+          "unsupported",
+          `layer ${layer.name}: ${layer.op} of private values; only of constants`,
+        );
       }
       this.constants.set(layer.outputs[0]!, shapeOf(layer, shape));
       return;
     }
     const moved = layer.inputs.slice(0, dataOperands(layer)).map((name) => this.operand(layer, name));
     const pending = moved[0]!.pending;
-    if (moved.some((t) => t.pending?.op !== pending?.op) || (pending && "axis" in pending && layer.op !== "identity")) {
-      throw new SottoError("unsupported", `layer ${layer.name}: softmax or a mix of activations before ${layer.op}; apply them last`);
+    if (
+      moved.some((t) => t.pending?.op !== pending?.op) ||
+      (pending && "axis" in pending && layer.op !== "identity")
+    ) {
+      throw new SottoError(
+        "unsupported",
+        `layer ${layer.name}: softmax or a mix of activations before ${layer.op}; apply them last`,
+      );
     }
     const [result] = applyView(layer, moved, constants);
     this.put(layer, { ...result!, ...(pending ? { pending } : {}) });
@@ -259,7 +304,10 @@ class Walker {
     const t = this.operand(layer, layer.inputs[input]!);
     if (!t.pending) return t;
     if ("axis" in t.pending) {
-      throw new SottoError("unsupported", `layer ${layer.name}: ${t.pending.op} before another layer; it is supported at the end`);
+      throw new SottoError(
+        "unsupported",
+        `layer ${layer.name}: ${t.pending.op} before another layer; it is supported at the end`,
+      );
     }
     const table = activationTable(t.pending.op, this.plan.precision.activation);
     const y = this.builder.finish(this.builder.activation(table, this.pool.collect(t.data)));
@@ -270,7 +318,10 @@ class Walker {
     const t = this.tensors.get(name);
     if (t) return t;
     throw this.tokens.has(name)
-      ? new SottoError("unsupported", `layer ${layer.name}: input ${name} holds tokens; only an embedding takes them`)
+      ? new SottoError(
+          "unsupported",
+          `layer ${layer.name}: input ${name} holds tokens; only an embedding takes them`,
+        )
       : new SottoError("bad-model", `layer ${layer.name}: no private value named ${name}`);
   }
 

@@ -7,9 +7,13 @@ import type { Plan, Sizes } from "./plan.js";
 export function inputShape(input: ModelInput, sizes: Sizes): number[] {
   return input.shape.map((d) => {
     const size = typeof d === "number" ? d : sizes[d];
-    if (size === undefined) throw new SottoError("bad-input", `input ${input.name}: no size given for "${d}"`);
+    if (size === undefined)
+      throw new SottoError("bad-input", `input ${input.name}: no size given for "${d}"`);
     if (!Number.isInteger(size) || size < 1) {
-      throw new SottoError("bad-input", `input ${input.name}: size ${size} for "${d}"; expected a positive integer`);
+      throw new SottoError(
+        "bad-input",
+        `input ${input.name}: size ${size} for "${d}"; expected a positive integer`,
+      );
     }
     return size;
   });
@@ -23,7 +27,10 @@ export function sizesOf(plan: Pick<Plan, "inputs">, shapes: Record<string, reado
     const declared = `[${input.shape.join(", ")}]`;
     if (!given) throw new SottoError("bad-input", `input ${input.name} of shape ${declared} is missing`);
     const wrong = () =>
-      new SottoError("bad-input", `input ${input.name} has shape [${given.join(", ")}], expected ${declared}`);
+      new SottoError(
+        "bad-input",
+        `input ${input.name} has shape [${given.join(", ")}], expected ${declared}`,
+      );
     if (given.length !== input.shape.length) throw wrong();
     input.shape.forEach((d, i) => {
       const size = given[i]!;

@@ -10,8 +10,8 @@ import { SottoError } from "../errors.js";
 
 /** Node numbers are indices of e; one whole word of bits is the least that the kernel reads. */
 const MIN_NODE_BITS = 6;
-/** N / 8 bytes of correction an element: 2 KiB at most. */
-const MAX_NODE_BITS = 14;
+/** N / 8 bytes of correction an element: 8 KiB at most, for inputs that nobody normalised. */
+const MAX_NODE_BITS = 16;
 
 export interface ActivationTable {
   name: "sigmoid" | "tanh";
@@ -79,7 +79,8 @@ function makeTable(name: "sigmoid" | "tanh", outputScale: number): ActivationTab
     const rest = range(step, (d) => target(d) - c1 * d - c2 * d * d);
     const c0 = Math.round((rest.most + rest.least) / 2);
     const values = range(step, (d) => c0 + c1 * d + c2 * d * d);
-    if (values.most - values.least > hi - lo) throw new SottoError("internal", `${name}: node ${k} exceeds its range`);
+    if (values.most - values.least > hi - lo)
+      throw new SottoError("internal", `${name}: node ${k} exceeds its range`);
     c[0][k] = c0 + Math.min(0, hi - values.most) + Math.max(0, lo - values.least);
     c[1][k] = c1;
     c[2][k] = c2;

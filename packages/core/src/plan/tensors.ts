@@ -62,11 +62,19 @@ function matrix(model: ModelDescription, name: string, layer: string): Matrix {
   return { rows, cols, values: Float64Array.from(t.data) };
 }
 
-function vector(model: ModelDescription, name: string | undefined, length: number, layer: string): Float64Array {
+function vector(
+  model: ModelDescription,
+  name: string | undefined,
+  length: number,
+  layer: string,
+): Float64Array {
   if (!name) return new Float64Array(length);
   const t = tensor(model, name, layer);
   if (t.data.length !== length) {
-    throw new SottoError("bad-model", `layer ${layer}: ${name} has ${t.data.length} values, expected ${length}`);
+    throw new SottoError(
+      "bad-model",
+      `layer ${layer}: ${name} has ${t.data.length} values, expected ${length}`,
+    );
   }
   return Float64Array.from(t.data);
 }
@@ -75,7 +83,10 @@ function tensor(model: ModelDescription, name: string, layer: string): Tensor {
   const t = model.tensors[name];
   if (!t) throw new SottoError("bad-model", `layer ${layer}: the model has no tensor ${name}`);
   if (!t.data.every(Number.isFinite)) {
-    throw new SottoError("bad-model", `layer ${layer}: ${name} contains NaN or infinity; train or export it again`);
+    throw new SottoError(
+      "bad-model",
+      `layer ${layer}: ${name} contains NaN or infinity; train or export it again`,
+    );
   }
   return t;
 }

@@ -3,8 +3,8 @@
  * bounds and round. Nothing is computed here.
  */
 import { SottoError } from "../errors.js";
-import { type ActivationTable, nodeBitsFor } from "../plan/table.js";
 import type { TensorPlan } from "../plan/plan.js";
+import { type ActivationTable, nodeBitsFor } from "../plan/table.js";
 import type { Node, NodeId, OpenNode, Selection, SharedNode, SharedValue } from "./nodes.js";
 
 /** Integers beyond this are not exact in doubles, in which bounds and the exact interpretation compute. */
@@ -29,7 +29,12 @@ export class Builder {
   /** A bias vector of the model, repeated `rows` times. */
   parameter(tensor: string, rows: number): SharedNode {
     const t = this.tensor(tensor);
-    return this.shared({ op: "parameter", tensor, rows, ...value(rows * t.cols, 0, t.scale, -t.bound, t.bound) });
+    return this.shared({
+      op: "parameter",
+      tensor,
+      rows,
+      ...value(rows * t.cols, 0, t.scale, -t.bound, t.bound),
+    });
   }
 
   zero(length: number, scale: number): SharedNode {
@@ -42,7 +47,8 @@ export class Builder {
    */
   linear(tensor: string, x: SharedNode, rows: number, operandScale: number): SharedNode {
     const t = this.tensor(tensor);
-    if (x.length !== rows * t.cols) throw this.internal(`${tensor} takes ${t.cols} columns, not ${x.length / rows}`);
+    if (x.length !== rows * t.cols)
+      throw this.internal(`${tensor} takes ${t.cols} columns, not ${x.length / rows}`);
     const shift = x.scale - operandScale;
     if (shift < 0) throw this.internal(`${tensor}: operand at scale ${x.scale}, below ${operandScale}`);
     const open = this.open(x, shift);
@@ -109,7 +115,8 @@ export class Builder {
     const [first] = xs;
     if (!first) throw this.internal("concatenating nothing");
     if (xs.length === 1) return first;
-    if (xs.some((x) => x.scale !== first.scale)) throw this.internal("concatenating values of different scales");
+    if (xs.some((x) => x.scale !== first.scale))
+      throw this.internal("concatenating values of different scales");
     return this.shared({
       op: "concat",
       xs: xs.map((x) => x.id),
@@ -124,7 +131,12 @@ export class Builder {
   }
 
   gather(x: SharedNode, index: Int32Array): SharedNode {
-    return this.shared({ op: "gather", x: x.id, index, ...value(index.length, x.level, x.scale, x.lo, x.hi) });
+    return this.shared({
+      op: "gather",
+      x: x.id,
+      index,
+      ...value(index.length, x.level, x.scale, x.lo, x.hi),
+    });
   }
 
   /** Opens x under a fresh mask, once however many consumers ask. `shift`: what the consumer shifts by. */
@@ -173,7 +185,8 @@ export class Builder {
     const shift = v.scale - scale;
     const open = this.open(v, shift);
     const u = this.nodes[selection.u]!;
-    const most = Math.max(-table.lo, table.hi) * (Math.floor(Math.max(-v.lo, v.hi) / 2 ** shift) + (shift ? 1 : 0));
+    const most =
+      Math.max(-table.lo, table.hi) * (Math.floor(Math.max(-v.lo, v.hi) / 2 ** shift) + (shift ? 1 : 0));
     return this.shared({
       op: "multiply",
       selection,

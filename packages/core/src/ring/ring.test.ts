@@ -53,8 +53,12 @@ describe("elementwise kernels agree with their scalar twins", () => {
         };
         const { kernels } = ring;
         const n = list.length;
-        expect(run((v) => kernels.reduce(v.ptr, v.ptr, bits, n))).toEqual(list.map((x) => BigInt.asUintN(bits, x)));
-        expect(run((v) => kernels.shiftLeft(v.ptr, v.ptr, shift, n))).toEqual(list.map((x) => u64(x << BigInt(shift))));
+        expect(run((v) => kernels.reduce(v.ptr, v.ptr, bits, n))).toEqual(
+          list.map((x) => BigInt.asUintN(bits, x)),
+        );
+        expect(run((v) => kernels.shiftLeft(v.ptr, v.ptr, shift, n))).toEqual(
+          list.map((x) => u64(x << BigInt(shift))),
+        );
         expect(run((v) => kernels.addConstant(v.ptr, v.ptr, c, n))).toEqual(list.map((x) => u64(x + c)));
         expect(run((v) => kernels.shiftRight(v.ptr, v.ptr, bits, shift, 1n, n))).toEqual(
           list.map((x) => u64((BigInt.asUintN(bits, x) >> BigInt(shift)) + 1n)),
@@ -121,7 +125,9 @@ describe("packing", () => {
         expect(pack(ring, v, bits, bytes, at)).toBe(bytes.length);
         v.free();
         expect(bytes.subarray(0, at)).toEqual(new Uint8Array(at).fill(0xee));
-        expect(taken(unpack(ring, bytes, at, list.length, bits))).toEqual(list.map((x) => BigInt.asUintN(bits, x)));
+        expect(taken(unpack(ring, bytes, at, list.length, bits))).toEqual(
+          list.map((x) => BigInt.asUintN(bits, x)),
+        );
         // the twin: one big number, little end first
         const whole = list.reduce((sum, x, i) => sum | (BigInt.asUintN(bits, x) << BigInt(i * bits)), 0n);
         bytes.subarray(at).forEach((b, i) => {
@@ -154,20 +160,23 @@ describe("fixed point", () => {
 describe("memory", () => {
   it("is given back, reused, and never shared between two live vectors", () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 500 }), fc.boolean()), { maxLength: 60 }), (steps) => {
-        const before = ring.bytesInUse;
-        const live: { v: Vector; mark: bigint }[] = [];
-        steps.forEach(([n, drop], i) => {
-          const v = ring.alloc(n);
-          ring.words(v).fill(BigInt(i + 1));
-          live.push({ v, mark: BigInt(i + 1) });
-          if (drop) live.splice(Math.floor(live.length / 2), 1)[0]!.v.free();
-        });
-        for (const { v, mark } of live) {
-          expect(taken(v).every((w) => w === mark)).toBe(true);
-        }
-        expect(ring.bytesInUse).toBe(before);
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 500 }), fc.boolean()), { maxLength: 60 }),
+        (steps) => {
+          const before = ring.bytesInUse;
+          const live: { v: Vector; mark: bigint }[] = [];
+          steps.forEach(([n, drop], i) => {
+            const v = ring.alloc(n);
+            ring.words(v).fill(BigInt(i + 1));
+            live.push({ v, mark: BigInt(i + 1) });
+            if (drop) live.splice(Math.floor(live.length / 2), 1)[0]!.v.free();
+          });
+          for (const { v, mark } of live) {
+            expect(taken(v).every((w) => w === mark)).toBe(true);
+          }
+          expect(ring.bytesInUse).toBe(before);
+        },
+      ),
     );
   });
 

@@ -46,7 +46,10 @@ export function prepareInputs(
     if (!given) throw new SottoError("bad-input", `input ${about.name} is missing`);
     const expected = about.shape.reduce((n, d) => n * d, 1);
     if (given.data.length !== expected || given.shape.join() !== about.shape.join()) {
-      throw new SottoError("bad-input", `input ${about.name} has shape [${given.shape}], expected [${about.shape}]`);
+      throw new SottoError(
+        "bad-input",
+        `input ${about.name} has shape [${given.shape}], expected [${about.shape}]`,
+      );
     }
     values[about.name] =
       about.kind === "token" ? lookUp(about, given.data, tables) : ranged(about, given.data, options.outside);
@@ -73,11 +76,18 @@ export function shareInputs(ring: Ring, network: Network, values: Values, random
 }
 
 /** The outputs from both servers' shares, with what is left to the client applied. */
-export function reconstruct(ring: Ring, network: Network, shares: Shares): Record<string, NumberTensor & { data: Float64Array }> {
+export function reconstruct(
+  ring: Ring,
+  network: Network,
+  shares: Shares,
+): Record<string, NumberTensor & { data: Float64Array }> {
   const expected = network.program.outputs.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0);
   shares.forEach((s, i) => {
     if (s.length !== expected) {
-      throw new SottoError("protocol", `server ${i} sent an output share of ${s.length} bytes, expected ${expected}`);
+      throw new SottoError(
+        "protocol",
+        `server ${i} sent an output share of ${s.length} bytes, expected ${expected}`,
+      );
     }
   });
   const results: Record<string, NumberTensor & { data: Float64Array }> = {};
@@ -143,11 +153,16 @@ function uniform(ring: Ring, n: number, random: RandomBytes): Vector {
   return v;
 }
 
-function ranged(about: NetworkInput, data: ArrayLike<number>, outside: InputOptions["outside"] = "refuse"): Float64Array {
+function ranged(
+  about: NetworkInput,
+  data: ArrayLike<number>,
+  outside: InputOptions["outside"] = "refuse",
+): Float64Array {
   const { name, range } = about;
   return Float64Array.from(data, (v, i) => {
     // the position may be said, the value not: it is the client's secret, and errors end up in logs
-    if (!Number.isFinite(v)) throw new SottoError("bad-input", `input ${name}: element ${i} is NaN or infinite`);
+    if (!Number.isFinite(v))
+      throw new SottoError("bad-input", `input ${name}: element ${i} is NaN or infinite`);
     if (Math.abs(v) <= range) return v;
     if (outside === "clip") return Math.sign(v) * range;
     throw new SottoError(
@@ -166,7 +181,10 @@ function lookUp(about: NetworkInput, data: ArrayLike<number>, tables: Record<str
   for (let i = 0; i < data.length; i++) {
     const token = data[i]! < 0 ? data[i]! + V : data[i]!;
     if (!Number.isInteger(token) || token < 0 || token >= V) {
-      throw new SottoError("bad-input", `input ${about.name}: element ${i} is not a token; expected 0 to ${V - 1}`);
+      throw new SottoError(
+        "bad-input",
+        `input ${about.name}: element ${i} is not a token; expected 0 to ${V - 1}`,
+      );
     }
     out.set(table.data.subarray(token * E, (token + 1) * E), i * E);
   }

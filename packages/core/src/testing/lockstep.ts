@@ -14,9 +14,8 @@ import { operation } from "../ops/index.js";
 import type { Network } from "../plan/instantiate.js";
 import type { Node, OpenNode, SelectNode } from "../program/nodes.js";
 import type { Source } from "../random/stream.js";
-import { packedBytes } from "../ring/packed.js";
-import type { Ring, Vector } from "../ring/ring.js";
 import type { RandomBytes } from "../random/system.js";
+import type { Ring, Vector } from "../ring/ring.js";
 
 /** Words as the tests compare them. */
 type Words = BigUint64Array;
@@ -104,7 +103,13 @@ class Lockstep {
       masks[of].push(R);
       this.view.weightMasks.push(R);
       masks[other].push(
-        opened ? combine(opened, combine(secret, R, (a, b) => a + b), (a, b) => a - b) : this.uniform(secret.length),
+        opened
+          ? combine(
+              opened,
+              combine(secret, R, (a, b) => a + b),
+              (a, b) => a - b,
+            )
+          : this.uniform(secret.length),
       );
     }
     const setup = (i: 0 | 1) =>
@@ -112,9 +117,13 @@ class Lockstep {
     const setups = [setup(0), setup(1)] as const;
     const models = [setups[0].finish(setups[1].message()), setups[1].finish(setups[0].message())] as const;
     for (const t of plan.tensors) {
-      if (t.kind === "matrix") this.view.maskedTensors.set(t.name, ring.words(models[of].masked(t.name)).slice());
+      if (t.kind === "matrix")
+        this.view.maskedTensors.set(t.name, ring.words(models[of].masked(t.name)).slice());
     }
-    const dealerSetup = new DealerSetup(ring, plan, [new ListSource(this, masks[0]), new ListSource(this, masks[1])]);
+    const dealerSetup = new DealerSetup(ring, plan, [
+      new ListSource(this, masks[0]),
+      new ListSource(this, masks[1]),
+    ]);
 
     const queues = [new QueueMaterial(this), new QueueMaterial(this)] as const;
     const parties = [0, 1].map(
@@ -155,7 +164,11 @@ class Lockstep {
 
   private open(node: OpenNode, dealer: RiggedDealer, parties: [Party, Party]): void {
     dealer.current = node;
-    const sum = combine(this.words(parties[0].share(node.x)), this.words(parties[1].share(node.x)), (a, b) => a + b);
+    const sum = combine(
+      this.words(parties[0].share(node.x)),
+      this.words(parties[1].share(node.x)),
+      (a, b) => a + b,
+    );
     dealer.secret = sum.map((v) => BigInt.asUintN(64, v + BigInt(node.offset)));
     operation(node).deal(node, dealer);
     const messages = parties.map((party) => {
@@ -215,9 +228,7 @@ class RiggedDealer extends Dealer {
     const m = wanted ? combine(wanted, this.secret, (a, b) => a - b) : undefined;
     const theirs = m ? combine(m, mine, (a, b) => a - b) : lock.uniform(node.length);
     this.give(mine, theirs);
-    this.masks[node.id] = lock.vector(
-      combine(mine, theirs, (a, b) => BigInt.asUintN(node.modulus, a + b)),
-    );
+    this.masks[node.id] = lock.vector(combine(mine, theirs, (a, b) => BigInt.asUintN(node.modulus, a + b)));
   }
 
   override share(D: Vector, bits: number): void {
@@ -225,7 +236,10 @@ class RiggedDealer extends Dealer {
     const { lock } = this;
     const values = lock.words(D);
     const mine = lock.mine(() => lock.uniform(values.length).map((v) => BigInt.asUintN(bits, v)));
-    this.give(mine, combine(values, mine, (a, b) => BigInt.asUintN(bits, a - b)));
+    this.give(
+      mine,
+      combine(values, mine, (a, b) => BigInt.asUintN(bits, a - b)),
+    );
   }
 
   override selectionBits(words: number): Vector {

@@ -11,7 +11,7 @@ import { rounds } from "../program/program.js";
 import { SEED_BYTES } from "../random/stream.js";
 import type { RandomBytes } from "../random/system.js";
 import type { Ring } from "../ring/ring.js";
-import { loadTensorShares, reconstruct, shareInputs, type Shares, shareTensors } from "../share/share.js";
+import { loadTensorShares, reconstruct, type Shares, shareInputs, shareTensors } from "../share/share.js";
 
 export interface Deployment {
   setup: DealerSetup;
@@ -22,7 +22,9 @@ export interface Deployment {
 export function deployTogether(ring: Ring, compiled: Compiled, random: RandomBytes): Deployment {
   const { plan } = compiled;
   const seeds: Shares = [random(SEED_BYTES), random(SEED_BYTES)];
-  const shares = shareTensors(ring, plan, compiled.tensors, random).map((s) => loadTensorShares(ring, plan, s));
+  const shares = shareTensors(ring, plan, compiled.tensors, random).map((s) =>
+    loadTensorShares(ring, plan, s),
+  );
   const a = PartySetup.fromSeed(ring, plan, 0, shares[0]!, seeds[0]);
   const b = PartySetup.fromSeed(ring, plan, 1, shares[1]!, seeds[1]);
   const models: [PartyModel, PartyModel] = [a.finish(b.message()), b.finish(a.message())];

@@ -1,0 +1,14 @@
+/** Helpers for tests, also of other packages: makes ONNX models and runs them with ONNX Runtime. */
+export { evaluate } from "./evaluate.js";
+export { fixture, fixtureNames } from "./fixtures.js";
+export { type GruModel, makeGruModel } from "./gru-model.js";
+export { uniform } from "./random.js";
+export { type Feed, type OnnxResult, runOnnx } from "./run-onnx.js";
+export {
+  type AttributeValue,
+  type NodeSpec,
+  type OnnxModel,
+  type TensorSpec,
+  type ValueSpec,
+  writeOnnx,
+} from "./write-onnx.js";

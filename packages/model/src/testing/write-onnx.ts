@@ -1,0 +1,115 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  ModelProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from "../onnx/onnx_pb.js";
+
+/** ONNX's TensorProto.DataType, of what the writer writes. */
+const TYPES = { float: 1, int64: 7 };
+
+export interface TensorSpec {
+  shape: number[];
+  data: ArrayLike<number>;
+  /** "float" (32 bits) unless said otherwise. */
+  type?: keyof typeof TYPES;
+}
+
+export interface ValueSpec {
+  name: string;
+  /** Numbers, or names of sizes left open. */
+  shape: (number | string)[];
+  type?: keyof typeof TYPES;
+}
+
+/** {float: 1} is a float attribute, 1 an integer; lists of numbers are integers. */
+export type AttributeValue =
+  | number
+  | string
+  | number[]
+  | string[]
+  | { float: number }
+  | { tensor: TensorSpec };
+
+export interface NodeSpec {
+  op: string;
+  name?: string;
+  inputs: string[];
+  outputs: string[];
+  attributes?: Record<string, AttributeValue>;
+  domain?: string;
+}
+
+export interface OnnxModel {
+  name?: string;
+  opset?: number;
+  inputs: ValueSpec[];
+  outputs: ValueSpec[];
+  nodes: NodeSpec[];
+  initialisers?: Record<string, TensorSpec>;
+}
+
+/** The bytes of an ONNX file; nothing is checked, so that tests can write wrong ones too. */
+export function writeOnnx(model: OnnxModel): Uint8Array {
+  const message = create(ModelProtoSchema, {
+    irVersion: 8n,
+    producerName: "sotto-testing",
+    opsetImport: [{ domain: "", version: BigInt(model.opset ?? 17) }],
+    graph: {
+      name: model.name ?? "test",
+      input: model.inputs.map(valueInfo),
+      output: model.outputs.map(valueInfo),
+      initializer: Object.entries(model.initialisers ?? {}).map(([name, spec]) => tensorProto(name, spec)),
+      node: model.nodes.map((node) => ({
+        name: node.name ?? "",
+        opType: node.op,
+        domain: node.domain ?? "",
+        input: node.inputs,
+        output: node.outputs,
+        attribute: Object.entries(node.attributes ?? {}).map(([name, value]) => attribute(name, value)),
+      })),
+    },
+  });
+  return toBinary(ModelProtoSchema, message);
+}
+
+function valueInfo({ name, shape, type }: ValueSpec): ValueInfoProto {
+  const dim = shape.map((d) =>
+    typeof d === "number"
+      ? { value: { case: "dimValue" as const, value: BigInt(d) } }
+      : { value: { case: "dimParam" as const, value: d } },
+  );
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: { tensorType: { elemType: TYPES[type ?? "float"], shape: { dim } } },
+  });
+}
+
+function tensorProto(name: string, { shape, data, type }: TensorSpec): TensorProto {
+  const numbers = Array.from(data);
+  const array = type === "int64" ? BigInt64Array.from(numbers, (v) => BigInt(v)) : Float32Array.from(numbers);
+  return create(TensorProtoSchema, {
+    name,
+    dims: shape.map((d) => BigInt(d)),
+    dataType: TYPES[type ?? "float"],
+    rawData: new Uint8Array(array.buffer),
+  });
+}
+
+function attribute(name: string, value: AttributeValue): AttributeProto {
+  const text = (s: string) => new TextEncoder().encode(s);
+  if (typeof value === "number") return create(AttributeProtoSchema, { name, type: 2, i: BigInt(value) });
+  if (typeof value === "string") return create(AttributeProtoSchema, { name, type: 3, s: text(value) });
+  if (Array.isArray(value)) {
+    const strings = value.filter((v) => typeof v === "string");
+    if (strings.length > 0)
+      return create(AttributeProtoSchema, { name, type: 8, strings: strings.map(text) });
+    return create(AttributeProtoSchema, { name, type: 7, ints: value.map((v) => BigInt(v)) });
+  }
+  if ("float" in value) return create(AttributeProtoSchema, { name, type: 1, f: value.float });
+  return create(AttributeProtoSchema, { name, type: 4, t: tensorProto("", value.tensor) });
+}
