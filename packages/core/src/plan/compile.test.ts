@@ -103,6 +103,15 @@ describe("the plan", () => {
     expect(runHash(plan, { batch: 1 })).not.toBe(runHash(plan, { batch: 2 }));
   });
 
+  it("is not instantiated for a run without bounds", () => {
+    const model = randomGru(shape);
+    model.inputs[0]!.shape = ["time", "batch", 4];
+    const { plan } = compile(model);
+    expect(failure(() => instantiate(plan, { time: 5, batch: 1e9 })).message).toMatch(/at most 4194304/);
+    expect(failure(() => instantiate(plan, { time: 5, batch: 0.5 })).message).toMatch(/positive integer/);
+    expect(failure(() => instantiate(plan, { time: 5 })).message).toMatch(/no size given for "batch"/);
+  });
+
   it("does not depend on the sizes of a run", () => {
     const model = randomGru(shape);
     model.inputs[0]!.shape = ["time", "batch", 4];

@@ -23,6 +23,9 @@ import { inputShape } from "./sizes.js";
 import { activationTable } from "./table.js";
 import { type ClientFunction, Pool, type PrivateTensor } from "./values.js";
 
+/** A run's input at most: a server must not be made to build an endless program by the sizes it is sent. */
+const MAX_INPUT_ELEMENTS = 2 ** 22;
+
 export interface NetworkInput {
   name: string;
   kind: "real" | "token";
@@ -142,6 +145,12 @@ class Walker {
     const bound = Math.round(range * 2 ** operand);
     this.builder.label = `input ${name}`;
     const length = shape.reduce((n, d) => n * d, 1);
+    if (length > MAX_INPUT_ELEMENTS) {
+      throw new SottoError(
+        "bad-input",
+        `input ${name} of shape [${shape}] has ${length} numbers; a run takes at most ${MAX_INPUT_ELEMENTS}`,
+      );
+    }
     this.inputs.push({ ...about, range });
     return this.pool.tensor(shape, [this.builder.input(name, length, operand, bound)]);
   }
