@@ -40,10 +40,15 @@ export function runExact(program: Program, plan: Plan, tensors: Values, inputs: 
   );
 }
 
-/** Reals to integers at a scale, to the nearest. */
+/** Reals to integers at a scale: to the nearest, ties to even, just as `encode` (ring/fixed.ts) makes the words. */
 export function integers(values: Float64Array, scale: number): Float64Array {
   const factor = 2 ** scale;
-  return values.map((v) => Math.round(v * factor));
+  return values.map((v) => {
+    const x = v * factor;
+    const floor = Math.floor(x);
+    const rest = x - floor;
+    return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
+  });
 }
 
 function run(

@@ -30,7 +30,7 @@ function secretsOf(resetAfter: boolean, layers: number): [Case, Case] {
     t.bound = Math.max(t.bound, b!.plan.tensors[i]!.bound);
   });
   for (const [layer, bounds] of Object.entries(plan.gruBounds)) {
-    for (const key of ["x", "z", "r", "v", "n"] as const) {
+    for (const key of ["x", "h", "z", "r", "v", "n"] as const) {
       bounds[key] = Math.max(bounds[key], b!.plan.gruBounds[layer]![key]);
     }
   }

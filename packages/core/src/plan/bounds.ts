@@ -14,10 +14,8 @@ import type { LayerTensors, Matrix } from "./tensors.js";
  */
 export const MAX_STEPS = 2 ** 13;
 
-/** Largest |integer| of a state as an operand: one, a place for truncation, a place for the steps' slack. */
-export function stateBound(precision: Precision): number {
-  return 2 ** precision.operand + 2;
-}
+/** Places of slack for an operand that is a state: one for its truncation, one for the steps. */
+export const STATE_SLACK = 2;
 
 /** Rounds up to three significant bits, so that a published bound tells little about the weights. */
 export function publish(bound: number): number {
@@ -32,14 +30,17 @@ export function tensorBound(t: LayerTensors[string], scale: number): number {
   return t.kind === "vector" ? largest(q) : largest(rowSums(t, q));
 }
 
-/** @param xMax largest |integer| of the layer's input at the operand scale. */
+/**
+ * @param xMax largest |integer| of the layer's input at the operand scale, slack included.
+ * @param h the same of its state: interpolation keeps it between the initial state and [-1, 1].
+ */
 export function gruBounds(
   t: LayerTensors,
   resetAfter: boolean,
   precision: Precision,
   xMax: number,
+  h: number,
 ): GruBounds {
-  const h = stateBound(precision);
   const { weight, operand } = precision;
   const sums = (name: string) => rowSums(t[name]!, integers(t[name]!.values, weight));
   const bias = (name: string) => integers(t[name]!.values, weight + operand).map(Math.abs);
@@ -55,7 +56,7 @@ export function gruBounds(
   // r v: |r| < 1, and v was truncated to the operand scale, which may add one place there
   const place = resetAfter ? 2 ** weight : 0;
   const n = W.map((w, i) => w * xMax + bn[i]! + v[i]! + place);
-  return { x: xMax, z: gate("z"), r: gate("r"), v: publish(largest(v)), n: publish(largest(n)) };
+  return { x: xMax, h, z: gate("z"), r: gate("r"), v: publish(largest(v)), n: publish(largest(n)) };
 }
 
 function rowSums(m: Matrix, q: Float64Array): Float64Array {

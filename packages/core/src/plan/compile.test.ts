@@ -59,6 +59,22 @@ describe("a model that does not fit", () => {
   });
 });
 
+describe("bounds", () => {
+  it("count the range that a client's initial state is declared to have", () => {
+    const model = randomGru(shape);
+    model.inputs.push({ name: "h0", shape: [1, 1, 6], kind: "real" });
+    model.layers[0]!.inputs.push("h0");
+    const bounds = (h0: number) => compile(model, { range: { x: 1, h0 } }).plan.gruBounds.gru0!;
+    const rows = Array.from({ length: 6 }, (_, i) =>
+      model.tensors.U0!.data.slice((12 + i) * 6, (13 + i) * 6).reduce((sum, u) => sum + Math.abs(u), 0),
+    );
+    expect(bounds(5).v).toBeGreaterThanOrEqual(5 * Math.max(...rows) * 2 ** 28);
+    expect(bounds(5).v).toBeGreaterThan(4 * bounds(1).v - 2 ** 30);
+    // a state below one grows to one
+    expect(bounds(0.1).h).toBeGreaterThanOrEqual(2 ** 14 + 2);
+  });
+});
+
 describe("a damaged description", () => {
   const broken = (change: (m: ModelDescription) => void) => {
     const model = randomGru({ ...shape, head: 2 });

@@ -5,7 +5,7 @@ import { SottoError } from "../errors.js";
 import { integers, type Values } from "../interpret/plain.js";
 import type { SharedNode } from "../program/nodes.js";
 import { signedBits } from "../program/program.js";
-import { gruBounds, publish, tensorBound } from "./bounds.js";
+import { gruBounds, publish, STATE_SLACK, tensorBound } from "./bounds.js";
 import type { DenseLayer, GruLayer, ModelDescription, Tensor } from "./description.js";
 import { walk } from "./instantiate.js";
 import {
@@ -107,7 +107,7 @@ class Compiler {
     walk(skeleton, sizes, this.plans, {
       tensor: (name) => this.plans.get(name)!,
       prepareDense: (layer, x) => this.prepareDense(layer, x),
-      gruBounds: (layer, xMax) => this.prepareGru(layer, xMax),
+      gruBounds: (layer, xMax, hMax) => this.prepareGru(layer, xMax, hMax),
     });
     return {
       plan: { ...skeleton, tensors: [...this.plans.values()], gruBounds: this.gruBounds },
@@ -142,12 +142,13 @@ class Compiler {
     return t;
   }
 
-  private prepareGru(layer: GruLayer, xMax: number): GruBounds {
+  private prepareGru(layer: GruLayer, xMax: number, hMax: number): GruBounds {
     const tensors = gruTensors(this.model, layer);
     const { weight, operand } = this.precision;
     this.add(layer.name, tensors, (t) => (t.kind === "matrix" ? weight : weight + operand));
-    // two places of slack for a state that serves as input (bounds.ts, MAX_STEPS)
-    const bounds = gruBounds(tensors, layer.resetAfter, this.precision, xMax + 2);
+    // the input may be another layer's state
+    const [x, h] = [xMax + STATE_SLACK, hMax + STATE_SLACK];
+    const bounds = gruBounds(tensors, layer.resetAfter, this.precision, x, h);
     this.gruBounds[layer.name] = bounds;
     return bounds;
   }

@@ -58,7 +58,8 @@ export interface Oracle {
   tensor(name: string): TensorPlan;
   /** For a dense layer: fixes the weights' scale, given its operand. */
   prepareDense(layer: DenseLayer, x: SharedNode): void;
-  gruBounds(layer: GruLayer, xMax: number): GruBounds;
+  /** @param xMax, hMax largest |integer| of the layer's input and state at the operand scale. */
+  gruBounds(layer: GruLayer, xMax: number, hMax: number): GruBounds;
 }
 
 /** @throws SottoError bad-input for sizes that the model does not take; does-not-fit, naming the layer. */
@@ -67,13 +68,13 @@ export function instantiate(plan: Plan, sizes: Sizes): Network {
   return walk(plan, sizes, tensors, {
     tensor: (name) => tensors.get(name)!,
     prepareDense: () => {},
-    gruBounds: (layer, xMax) => {
+    gruBounds: (layer, xMax, hMax) => {
       const bounds = plan.gruBounds[layer.name];
       if (!bounds) throw new SottoError("plan-mismatch", `the plan has no bounds for layer ${layer.name}`);
-      if (xMax > bounds.x) {
+      if (xMax > bounds.x || hMax > bounds.h) {
         throw new SottoError(
           "does-not-fit",
-          `layer ${layer.name}: its input exceeds the bound that the plan proves`,
+          `layer ${layer.name}: its input or state exceeds the bound that the plan assumes`,
         );
       }
       return bounds;
@@ -215,7 +216,11 @@ class Walker {
       resetAfter: layer.resetAfter,
       batch,
       precision,
-      bounds: this.oracle.gruBounds(layer, operandBound(first, precision.operand)),
+      bounds: this.oracle.gruBounds(
+        layer,
+        operandBound(first, precision.operand),
+        Math.max(2 ** precision.operand, operandBound(h, precision.operand)),
+      ),
     };
     const all = whole ? gruInput(builder, gru, whole, steps * batch) : undefined;
     const states: SharedNode[] = [];

@@ -45,6 +45,8 @@ export interface PublicTensor {
 export interface GruBounds {
   /** The layer's input, at the operand scale: what the others assume of it. */
   x: number;
+  /** The state, at the operand scale: 1, or the range of the initial state that the client gives, and slack. */
+  h: number;
   z: number;
   r: number;
   /** U_n h + b_Un (reset after), or U_n (r h) + b_n alone (reset before). */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
+import { integers } from "../interpret/plain.js";
 import { decode, encode } from "./fixed.js";
 import { pack, packedBytes, unpack } from "./packed.js";
 import { Ring, type Vector } from "./ring.js";
@@ -152,6 +153,20 @@ describe("fixed point", () => {
         list.forEach((x, i) => {
           expect(Math.abs(back[i]! - x)).toBeLessThanOrEqual(2 ** -21);
         });
+      }),
+    );
+  });
+});
+
+describe("encoding", () => {
+  it("makes the integers that the exact interpretation and the bounds compute with, ties included", () => {
+    const half = fc.integer({ min: -(2 ** 20), max: 2 ** 20 }).map((k) => k / 2);
+    const real = fc.double({ min: -1000, max: 1000, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(fc.oneof(half, real), { minLength: 1 }), fc.nat(20), (list, scale) => {
+        const values = Float64Array.from(list, (v) => v / 2 ** scale);
+        const v = encode(ring, values, scale);
+        expect(taken(v)).toEqual([...integers(values, scale)].map((k) => BigInt.asUintN(64, BigInt(k))));
       }),
     );
   });
