@@ -1,0 +1,96 @@
+/** Everything that users get wrong: a message that names the cause, exit code 1 (2 for usage), nothing on stdout. */
+import { makeGruModel, writeOnnx } from "@sotto/model/testing";
+import { afterAll, describe, expect, it } from "vitest";
+import { executeHere } from "./testing/in-process.js";
+import { Workshop } from "./testing/sotto.js";
+
+const shop = new Workshop();
+afterAll(() => shop.close());
+
+const spec = { hidden: 4, inputSize: 3, resetAfter: true };
+const model = shop.model("gru", spec);
+const wide = shop.model("huge", { ...spec, scale: 1e9 });
+const text = shop.file("text.onnx", "this is not a model");
+const cut = shop.file("cut.onnx", makeGruModel(spec).subarray(0, 200));
+const conv = shop.file(
+  "conv.onnx",
+  writeOnnx({
+    inputs: [{ name: "x", shape: [1, 1, 3] }],
+    outputs: [{ name: "y", shape: [1, 1, 3] }],
+    nodes: [{ op: "Erf", name: "middle", inputs: ["x"], outputs: ["y"] }],
+  }),
+);
+const at = (value: number) => (i: number) => (i === 4 ? value : 0.123456789);
+const good = shop.array("good", [2, 1, 3], at(0));
+const flat = shop.array("flat", [2, 3], at(0));
+const nan = shop.array("nan", [2, 1, 3], at(Number.NaN));
+const infinite = shop.array("infinite", [2, 1, 3], at(Number.NEGATIVE_INFINITY));
+const far = shop.array("far", [2, 1, 3], at(8.7654321));
+
+describe("sotto run", () => {
+  it.each([
+    ["a file that is not a model", [text, "--input", good], /text\.onnx.*not an ONNX model/],
+    ["a damaged model", [cut, "--input", good], /cut\.onnx/],
+    ["no model", [shop.path("none.onnx"), "--input", good], /none\.onnx can't be read/],
+    ["an unsupported operator", [conv, "--input", good], /conv\.onnx.*Erf/],
+    ["a wrong shape", [model, "--input", flat], /input x has shape \[2, 3\], expected \[time, batch, 3\]/],
+    ["NaN", [model, "--input", nan], /input x: element 4 is NaN or infinite/],
+    ["infinity", [model, "--input", infinite], /input x: element 4 is NaN or infinite/],
+    ["a value out of range", [model, "--input", far], /element 4 is outside the declared range \|x\| <= 8/],
+    ["a model that does not fit", [wide, "--input", good], /layer gru/],
+    ["a range that does not fit", [model, "--input", good, "--input-range", "1e12"], /input x: .*1\.00e\+12/],
+    [
+      "a file for an output directory",
+      [model, "--input", good, "--output-dir", text],
+      /text\.onnx can't be written/,
+    ],
+    ["a missing input file", [model, "--input", shop.path("none.npy")], /none\.npy can't be read/],
+    ["an input that is not NPY", [model, "--input", text], /text\.onnx: NPY file/],
+  ])("%s", async (_, args, message) => {
+    const done = await executeHere("run", ...args, "--json");
+    expect(done.stderr).toMatch(message);
+    expect(done).toMatchObject({ code: 1, stdout: "" });
+    expect(done.stderr).toMatch(/^sotto: /);
+    // no stack, no value
+    expect(done.stderr).not.toMatch(/ {4}at |unexpected error|8\.765|0\.1234/);
+    expect(shop.leftDirectories()).toEqual([]);
+  });
+});
+
+describe("the real command", () => {
+  it("ends with these exit codes", async () => {
+    const [failed, usage] = await Promise.all([shop.sotto("run", model, "--input", nan), shop.sotto("rum")]);
+    expect(failed).toMatchObject({ code: 1, stdout: "" });
+    expect(usage).toMatchObject({ code: 2, stdout: "" });
+    for (const { stderr } of [failed, usage]) expect(stderr).toMatch(/^sotto: .*\n/);
+  });
+});
+
+describe("usage", () => {
+  it.each([
+    ["no command", [], /Usage: sotto/],
+    ["an unknown command", ["rum"], /unknown command 'rum'/],
+    ["no --input", ["run", model], /--input/],
+    ["an unknown option", ["run", model, "--input", good, "--inptu", good], /unknown option '--inptu'/],
+    ["an unknown input", ["run", model, "--input", `z=${good}`], /no input of that name; its inputs: x/],
+    ["a bad range", ["run", model, "--input", good, "--input-range", "-1"], /--input-range.*above 0/],
+    ["a bad size", ["inspect", model, "--size", "time"], /--size.*NAME=N/],
+    ["a bad name", ["deploy", model, "--name", "../x", "--cluster", "c"], /--name.*letters/],
+  ])("%s", async (_, args, message) => {
+    const done = await executeHere(...args);
+    expect(done.stderr).toMatch(message);
+    expect(done).toMatchObject({ code: 2, stdout: "" });
+  });
+
+  it("help is not an error, has an example and says the exit codes", async () => {
+    const help = await executeHere("--help");
+    expect(help).toMatchObject({ code: 0, stderr: "" });
+    expect(help.stdout).toMatch(/Exit codes:\n {2}0 /);
+    expect(help.stdout).not.toContain("party");
+    for (const command of ["run", "inspect", "up", "deploy", "infer", "certs", "dealer", "server"]) {
+      const { code, stdout } = await executeHere(command, "--help");
+      expect(code).toBe(0);
+      expect(stdout).toContain("Example:\n  sotto ");
+    }
+  });
+});

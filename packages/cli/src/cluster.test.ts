@@ -1,0 +1,218 @@
+/** `sotto up`, `deploy`, `infer`, `certs`, `dealer`, `server`: the real commands against one cluster. */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:net";
+import { compile, instantiate, planHash, prepareInputs } from "@sotto/core";
+import { loadModel } from "@sotto/model";
+import { readNpy } from "@sotto/model/npy";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { largestDifference } from "./outputs.js";
+import { runPlaintext } from "./plaintext.js";
+import { CAN_SEE_PROCESSES, type Running, until, Workshop } from "./testing/sotto.js";
+
+const shop = new Workshop();
+const model = shop.model("gru", { hidden: 8, inputSize: 3, resetAfter: false, head: { outputs: 2 } });
+const long = shop.model("long", { hidden: 64, inputSize: 3, resetAfter: true, head: { outputs: 2 } });
+const wave = (i: number) => 2 * Math.sin(i);
+const x = shop.array("x", [5, 1, 3], wave);
+const longX = shop.array("long", [2000, 1, 3], wave);
+const [owner, client] = ["cluster/cluster-owner.yaml", "cluster/cluster-client.yaml"];
+
+let port: number;
+let up: Running;
+
+/** `sotto up`, until it says what to type next. */
+async function startCluster(): Promise<Running> {
+  const running = shop.start([
+    "up",
+    "cluster",
+    ...(existsSync(shop.path("cluster")) ? [] : ["--port", String(port)]),
+  ]);
+  const said = () => running.stdout.includes("Ctrl-C ends the cluster");
+  await until(() => said() || running.process.exitCode !== null, "the cluster's start", 40_000);
+  if (!said()) throw new Error(`sotto up ended: ${running.stderr}`);
+  return running;
+}
+
+async function stop(running: Running, signal: NodeJS.Signals): Promise<number | null> {
+  running.process.kill(signal);
+  return (await running.finished).code;
+}
+
+/** Four ports in a row that nobody uses at the moment. */
+async function freePorts(): Promise<number> {
+  const free = (p: number) =>
+    new Promise<boolean>((resolve) => {
+      const server = createServer();
+      server.once("error", () => resolve(false));
+      server.listen(p, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+  for (;;) {
+    // below the ports that the system gives to outgoing connections
+    const base = 20_000 + Math.floor(Math.random() * 2_500) * 4;
+    const all = await Promise.all([0, 1, 2, 3].map((i) => free(base + i)));
+    if (all.every(Boolean)) return base;
+  }
+}
+
+beforeAll(async () => {
+  port = await freePorts();
+  up = await startCluster();
+});
+afterAll(() => shop.close());
+
+describe("a cluster on this machine", () => {
+  it("has files that only this user can read", () => {
+    expect(statSync(shop.path("cluster")).mode & 0o077).toBe(0);
+    expect(readdirSync(shop.path("cluster")).filter((f) => f.endsWith(".yaml"))).toEqual([
+      "cluster-client.yaml",
+      "cluster-owner.yaml",
+      "dealer.yaml",
+      "server-0.yaml",
+      "server-1.yaml",
+    ]);
+    for (const file of ["dealer", "server-0", "server-1", "owner", "client"]) {
+      expect(statSync(shop.path("cluster", "certificates", `${file}.key`)).mode & 0o077).toBe(0);
+    }
+    expect(up.stdout).toContain(`https://127.0.0.1:${port + 2}`);
+  });
+
+  it("takes a model, and infers", async () => {
+    const compiled = compile(await loadModel(model), { range: 4 });
+    const deployed = await shop.sotto(
+      "deploy",
+      model,
+      "--name",
+      "m",
+      "--cluster",
+      owner,
+      "--input-range",
+      "4",
+      "--json",
+    );
+    expect(deployed).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(deployed.stdout)).toEqual({ name: "m", plan: planHash(compiled.plan) });
+
+    const plan = planHash(compiled.plan);
+    const args = [
+      "--name",
+      "m",
+      "--cluster",
+      client,
+      "--input",
+      x,
+      "--plan",
+      plan,
+      "--output-dir",
+      "out",
+      "--json",
+    ];
+    const inferred = await shop.sotto("infer", ...args);
+    expect(inferred).toMatchObject({ code: 0, stderr: "" });
+    const json = JSON.parse(inferred.stdout);
+    const network = instantiate(compiled.plan, { time: 5, batch: 1 });
+    const inputs = { x: { shape: [5, 1, 3], data: readNpy(readFileSync(x)).data } };
+    const expected = runPlaintext(compiled, network, prepareInputs(network, inputs, {}));
+    expect(largestDifference(json.outputs, expected)).toBeLessThan(0.002);
+    expect(readNpy(readFileSync(shop.path("out", "y.npy"))).shape).toEqual([1, 2]);
+    expect(json).toMatchObject({ plan, rounds: expect.any(Number), onlineBytes: expect.any(Number) });
+  });
+
+  it("keeps its models when it is started again", async () => {
+    expect(await stop(up, "SIGINT")).toBe(0);
+    up = await startCluster();
+    expect(up.stdout).toContain("wrote nothing");
+    const done = await shop.sotto("infer", "--name", "m", "--cluster", client, "--input", x);
+    expect(done).toMatchObject({ code: 0, stderr: "" });
+    expect(done.stdout).toMatch(/^y {2}\[1, 2\] {2}-?\d\.\d{4}, -?\d\.\d{4}$/m);
+  });
+
+  it("says what is wrong with a request", async () => {
+    const infer = (...args: string[]) =>
+      shop.sotto("infer", "--name", "m", "--cluster", client, "--input", ...args);
+    const [shape, unknown, plan, role] = await Promise.all([
+      infer(shop.array("flat", [5, 3], wave)),
+      shop.sotto("infer", "--name", "nobody", "--cluster", client, "--input", x),
+      infer(x, "--plan", "0".repeat(64)),
+      shop.sotto("deploy", model, "--name", "m2", "--cluster", client),
+    ]);
+    for (const done of [shape, unknown, plan, role]) expect(done).toMatchObject({ code: 1, stdout: "" });
+    expect(shape!.stderr).toMatch(/input x has shape \[5, 3\], expected \[time, batch, 3\]/);
+    expect(unknown!.stderr).toMatch(/nobody/);
+    expect(plan!.stderr).toMatch(/0000/);
+    expect(role!.stderr).toMatch(/owner/);
+  });
+
+  it("is not reached with other certificates", async () => {
+    expect(await shop.sotto("certs", "others")).toMatchObject({ code: 0, stderr: "" });
+    const file = readFileSync(shop.path(client), "utf8").replaceAll("certificates/", "../others/");
+    shop.file("cluster/others.yaml", file);
+    // and with this cluster's authority, but the client's pair of another one
+    shop.file("cluster/mixed.yaml", file.replace("../others/ca.pem", "certificates/ca.pem"));
+    const [others, mixed, again] = await Promise.all([
+      shop.sotto("infer", "--name", "m", "--cluster", "cluster/others.yaml", "--input", x),
+      shop.sotto("infer", "--name", "m", "--cluster", "cluster/mixed.yaml", "--input", x),
+      shop.sotto("certs", "others"),
+    ]);
+    for (const done of [others, mixed]) expect(done).toMatchObject({ code: 1, stdout: "" });
+    expect(others!.stderr).toMatch(
+      new RegExp(`server . \\(https://127\\.0\\.0\\.1:(${port + 2}|${port + 3})\\).*certificate`),
+    );
+    expect(mixed!.stderr).toMatch(/others.client\.pem was not issued by the authority .*ca\.pem/);
+    expect(again).toMatchObject({ code: 1 });
+    expect(again!.stderr).toMatch(/holds certificates already/);
+  });
+
+  it.runIf(CAN_SEE_PROCESSES)(
+    "ends when a server is killed in the middle, and so does the client",
+    async () => {
+      await shop.sotto("deploy", long, "--name", "long", "--cluster", owner);
+      const infer = shop.start(["infer", "--name", "long", "--cluster", client, "--input", longX, "--json"]);
+      const ended = new Promise((resolve) => infer.process.once("exit", resolve));
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 1500))]);
+      expect(infer.process.exitCode).toBeNull();
+      process.kill(shop.parties()[2]!, "SIGKILL");
+      const began = Date.now();
+      const done = await infer.finished;
+      expect(Date.now() - began).toBeLessThan(15_000);
+      expect(done).toMatchObject({ code: 1, stdout: "" });
+      expect(done.stderr).toMatch(/^sotto: .*(server 1|server-1|127\.0\.0\.1)/);
+      const cluster = await up.finished;
+      expect(cluster.code).toBe(1);
+      expect(cluster.stderr).toContain("server 1 ended unexpectedly (signal SIGKILL)");
+      await until(() => shop.parties().length === 0, "the end of the other parties");
+    },
+  );
+
+  it("is unreachable when it does not run", async () => {
+    const began = Date.now();
+    const done = await shop.sotto("infer", "--name", "m", "--cluster", client, "--input", x, "--json");
+    expect(done).toMatchObject({ code: 1, stdout: "" });
+    expect(done.stderr).toMatch(new RegExp(`127\\.0\\.0\\.1:${port + 2}|127\\.0\\.0\\.1:${port + 3}`));
+    expect(done.stderr).toContain("is every party up");
+    expect(Date.now() - began).toBeLessThan(20_000);
+  });
+});
+
+describe("a party in the foreground", () => {
+  it("listens until it is told to end", async () => {
+    for (const role of ["dealer", "server-0"]) {
+      const command = role === "dealer" ? "dealer" : "server";
+      const running = shop.start([command, "--config", `cluster/${role}.yaml`]);
+      await until(() => running.stdout.includes("listening"), `${role} listening`, 30_000);
+      expect(running.stdout).toContain(`127.0.0.1:${role === "dealer" ? port : port + 2}`);
+      expect(await stop(running, "SIGTERM")).toBe(0);
+    }
+  });
+
+  it("names what is wrong with its configuration", async () => {
+    const text = readFileSync(shop.path("cluster/server-0.yaml"), "utf8").replace(/party: 0/, "party: 2");
+    shop.file("cluster/wrong.yaml", text);
+    const [wrong, none] = await Promise.all([
+      shop.sotto("server", "--config", "cluster/wrong.yaml"),
+      shop.sotto("dealer", "--config", "none.yaml"),
+    ]);
+    for (const done of [wrong, none]) expect(done).toMatchObject({ code: 1, stdout: "" });
+    expect(wrong!.stderr).toMatch(/wrong\.yaml: party: .*found 2/);
+    expect(none!.stderr).toMatch(/none\.yaml/);
+  });
+});

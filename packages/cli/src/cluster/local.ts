@@ -1,0 +1,151 @@
+/** A dealer and two servers as processes of their own on this machine. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Child } from "./child.js";
+import { atExit } from "./cleanup.js";
+import {
+  clusterConfig,
+  dealerConfig,
+  ensureCertificates,
+  FILES,
+  type Ports,
+  type ServerLimits,
+  serverConfig,
+  writeYaml,
+} from "./files.js";
+
+export interface LocalCluster {
+  /** Paths of the cluster files for the owner and the client. */
+  owner: string;
+  client: string;
+  ports: Ports;
+  /** Process numbers of the dealer, server 0, server 1. */
+  pids: number[];
+  /** Waits for `work`, or fails as soon as a party ends unexpectedly. */
+  guard<T>(work: Promise<T>): Promise<T>;
+  /** Ends the processes and clears away what was temporary. */
+  close(): Promise<void>;
+}
+
+export const PARTIES = ["the dealer", "server 0", "server 1"] as const;
+
+/** What there is to clear away, whatever happens. */
+class Holding {
+  readonly children: Child[] = [];
+  private scratch: string | undefined;
+  private readonly forget: () => void;
+
+  constructor() {
+    // before there is anything, so that no signal finds it half done
+    this.forget = atExit(() => {
+      for (const child of this.children) child.kill();
+      this.remove();
+    });
+  }
+
+  /** A temporary directory that only this user can read. */
+  makeScratch(): string {
+    this.scratch = mkdtempSync(join(tmpdir(), "sotto-"));
+    return this.scratch;
+  }
+
+  /**
+   * The three processes; they load their code while other work goes on.
+   * @param logs where their logs go, if anywhere.
+   */
+  spawn(logs?: string): [Child, Child, Child] {
+    const children = PARTIES.map((name) => {
+      const log = logs ? join(logs, `${name.replace("the ", "").replace(" ", "-")}.log`) : undefined;
+      return new Child(name, { scratch: this.scratch, log });
+    }) as [Child, Child, Child];
+    this.children.push(...children);
+    return children;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.children.map((c) => c.stop()));
+    this.remove();
+    this.forget();
+  }
+
+  cluster(files: Pick<LocalCluster, "owner" | "client" | "ports">): LocalCluster {
+    const lost = Promise.race(this.children.map((c) => c.lost));
+    lost.catch(() => {});
+    return {
+      ...files,
+      pids: this.children.map((c) => c.pid ?? -1),
+      guard: (work) => Promise.race([work, lost]),
+      close: () => this.close(),
+    };
+  }
+
+  private remove(): void {
+    if (this.scratch) rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/**
+ * A cluster for one run: fresh certificates and configuration in a directory of its own, free ports, and
+ * nothing left afterwards.
+ */
+export async function throwAwayCluster(limits: ServerLimits): Promise<LocalCluster> {
+  const holding = new Holding();
+  try {
+    const dir = holding.makeScratch();
+    return holding.cluster(await configure(dir, holding.spawn(), limits));
+  } catch (error) {
+    await holding.close();
+    throw error;
+  }
+}
+
+/** Writes the files and starts the parties one after the other: each must know the ports of the one before. */
+async function configure(
+  dir: string,
+  [dealer, server0, server1]: [Child, Child, Child],
+  limits: ServerLimits,
+): Promise<Pick<LocalCluster, "owner" | "client" | "ports">> {
+  await ensureCertificates(dir);
+  const ports: Ports = { dealer: 0, peer: 0, http: [0, 0] };
+  const level = process.env.SOTTO_DEBUG === "1" ? "debug" : "warn";
+  const write = async (name: string, content: object): Promise<string> => {
+    const path = join(dir, name);
+    await writeYaml(path, "Made for one run.", content);
+    return path;
+  };
+  const a = await dealer.start("dealer", await write(FILES.dealer, dealerConfig(ports, level)));
+  ports.dealer = a.listen ?? 0;
+  const b = await server0.start(
+    "server",
+    await write(FILES.server[0], serverConfig(0, ports, level, limits)),
+  );
+  ports.peer = b.peer ?? 0;
+  ports.http[0] = b.http ?? 0;
+  const c = await server1.start(
+    "server",
+    await write(FILES.server[1], serverConfig(1, ports, level, limits)),
+  );
+  ports.http[1] = c.http ?? 0;
+  const owner = await write(FILES.owner, clusterConfig("owner", ports));
+  const client = await write(FILES.client, clusterConfig("client", ports));
+  return { owner, client, ports };
+}
+
+/** The cluster whose files lie in `dir` (cluster/files.ts, writeCluster). */
+export async function clusterIn(dir: string): Promise<LocalCluster> {
+  const holding = new Holding();
+  try {
+    const [dealer, server0, server1] = holding.spawn(dir);
+    const [a, b, c] = await Promise.all([
+      dealer.start("dealer", join(dir, FILES.dealer)),
+      server0.start("server", join(dir, FILES.server[0])),
+      server1.start("server", join(dir, FILES.server[1])),
+    ]);
+    const ports: Ports = { dealer: a.listen ?? 0, peer: b.peer ?? 0, http: [b.http ?? 0, c.http ?? 0] };
+    return holding.cluster({ owner: join(dir, FILES.owner), client: join(dir, FILES.client), ports });
+  } catch (error) {
+    await holding.close();
+    throw error;
+  }
+}

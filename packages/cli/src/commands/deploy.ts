@@ -1,0 +1,46 @@
+/** `sotto deploy MODEL`: the model owner compiles, shares, and sends each share only to its server. */
+import { compile } from "@sotto/core";
+import { loadModel } from "@sotto/model";
+import type { Command } from "commander";
+import { withDeadline } from "../deadline.js";
+import { DEFAULT_TIMEOUT } from "../defaults.js";
+import { modelName, positive, type Ranges, range, rangesOf } from "../options.js";
+import { print } from "../terminal.js";
+
+interface DeployOptions {
+  name: string;
+  cluster: string;
+  inputRange?: Ranges;
+  json?: boolean;
+  timeout: number;
+}
+
+export function addDeploy(program: Command): void {
+  program
+    .command("deploy")
+    .description("share a model between the two servers, as its owner")
+    .argument("<model>", "model file (ONNX)")
+    .requiredOption("--name <name>", "name under which clients ask for it", modelName)
+    .requiredOption("--cluster <file>", "the cluster, with the owner's certificate (YAML)")
+    .option("--input-range <[name=]R>", "declare |x| <= R, for all inputs or for one (repeatable)", range)
+    .option("--json", "print one JSON object")
+    .option("--timeout <seconds>", "deadline for all of it", positive, DEFAULT_TIMEOUT)
+    .addHelpText(
+      "after",
+      "\nExample:\n  sotto deploy model.onnx --name heart --cluster cluster-owner.yaml --input-range 4",
+    )
+    .action(async (path: string, options: DeployOptions) => {
+      const { name, cluster, timeout } = options;
+      const model = await loadModel(path);
+      const compiled = compile(model, { range: rangesOf(model.inputs, options.inputRange) });
+      const { deployTo } = await import("../remote.js");
+      const plan = await withDeadline(timeout, "the deployment", (signal) =>
+        deployTo(cluster, name, compiled, { timeoutMs: timeout * 1000, signal }),
+      );
+      await print(
+        options.json
+          ? JSON.stringify({ name, plan })
+          : `${name} is deployed and ready\nplan ${plan}\n  (clients pin it: sotto infer --plan)`,
+      );
+    });
+}

@@ -1,0 +1,85 @@
+/** `sotto run MODEL`: private inference on this machine with a throw-away cluster. */
+import type { Command } from "commander";
+import { withDeadline } from "../deadline.js";
+import { DEFAULT_TIMEOUT } from "../defaults.js";
+import { allInputs } from "../inputs.js";
+import { loadLocalModel } from "../local-model.js";
+import { collect, positive, type Ranges, range } from "../options.js";
+import { largestDifference, prepareDirectory, writeOutputs } from "../outputs.js";
+import { runPlaintext } from "../plaintext.js";
+import { type Result, renderResult, resultJson } from "../result-report.js";
+import { Progress, print } from "../terminal.js";
+
+interface RunOptions {
+  input: string[];
+  outputDir?: string;
+  inputRange?: Ranges;
+  check?: boolean;
+  clip?: boolean;
+  json?: boolean;
+  timeout: number;
+}
+
+export function addRun(program: Command): void {
+  program
+    .command("run")
+    .description(
+      "private inference of a model file on this machine: dealer, two servers and client as four processes, " +
+        "with certificates made for the run; nothing is left afterwards",
+    )
+    .argument("<model>", "model file (ONNX)")
+    .requiredOption("--input <[name=]x.npy>", "an input of the model (repeatable)", collect)
+    .option("--output-dir <dir>", "write every output to DIR/NAME.npy (float32)")
+    .option("--input-range <[name=]R>", "declare |x| <= R, for all inputs or for one (repeatable)", range)
+    .option("--clip", "bring inputs outside the declared range to its end, instead of refusing them")
+    .option("--check", "also compute the plaintext result, and print the largest difference")
+    .option("--json", "print one JSON object")
+    .option("--timeout <seconds>", "deadline for all of it", positive, DEFAULT_TIMEOUT)
+    .addHelpText(
+      "after",
+      "\nExample:\n  sotto run model.onnx --input x.npy --input-range 4 --output-dir out --check",
+    )
+    .allowExcessArguments()
+    .action(async (model: string, given: RunOptions, command: Command) => {
+      const options = { ...given, input: allInputs(given.input, command.args.slice(1)) };
+      const result = await withDeadline(options.timeout, "the run", (signal) => run(model, options, signal));
+      await print(options.json ? JSON.stringify(resultJson(result)) : renderResult(result));
+    });
+}
+
+async function run(path: string, options: RunOptions, signal: AbortSignal): Promise<Result> {
+  const progress = new Progress(!options.json);
+  const { inputRange: ranges, clip = false } = options;
+  const { compiled, network, inputs, values } = await loadLocalModel(path, options.input, { ranges, clip });
+  if (options.outputDir) await prepareDirectory(options.outputDir);
+  const timeoutMs = options.timeout * 1000;
+  const [{ throwAwayCluster }, { deployTo, inferAt }] = await Promise.all([
+    import("../cluster/local.js"),
+    import("../remote.js"),
+  ]);
+  progress.update("starting the dealer and both servers ...");
+  const cluster = await throwAwayCluster({ sessionTimeoutMs: Math.ceil(timeoutMs) });
+  try {
+    progress.update("sharing the model between the servers ...");
+    const name = "model";
+    const plan = await cluster.guard(deployTo(cluster.owner, name, compiled, { timeoutMs, signal }));
+    progress.update("inferring ...");
+    const { outputs, stats } = await cluster.guard(
+      inferAt(cluster.client, name, () => Promise.resolve(inputs), { plan, timeoutMs, signal, clip }),
+    );
+    progress.done();
+    const files = options.outputDir ? await writeOutputs(options.outputDir, outputs) : undefined;
+    return {
+      outputs,
+      stats,
+      plan,
+      ...(files ? { files } : {}),
+      ...(options.check
+        ? { maxAbsError: largestDifference(outputs, runPlaintext(compiled, network, values)) }
+        : {}),
+    };
+  } finally {
+    progress.done();
+    await cluster.close();
+  }
+}

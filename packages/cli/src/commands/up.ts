@@ -1,0 +1,52 @@
+/** `sotto up DIR`: a cluster on this machine, for trying things out. */
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import { untilSignal } from "../cluster/cleanup.js";
+import { FILES, HOST, portsFrom, writeCluster } from "../cluster/files.js";
+import { clusterIn } from "../cluster/local.js";
+import { basePort } from "../options.js";
+import { note, print } from "../terminal.js";
+
+const DEFAULT_PORT = 7450;
+
+export function addUp(program: Command): void {
+  program
+    .command("up")
+    .description(
+      "write the configuration and certificates of a cluster on this machine, and run it until Ctrl-C",
+    )
+    .argument("<dir>", "directory to write to; what is there already is used as it is")
+    .option("--port <base>", `first of four ports in a row (default: ${DEFAULT_PORT})`, basePort)
+    .addHelpText(
+      "after",
+      "\nExample:\n  sotto up cluster\n  sotto deploy model.onnx --name m --cluster cluster/cluster-owner.yaml",
+    )
+    .action(async (dir: string, { port }: { port?: number }) => {
+      const written = await writeCluster(resolve(dir), portsFrom(port ?? DEFAULT_PORT));
+      if (port !== undefined && !written.includes(FILES.dealer)) {
+        note(`${dir} has a configuration already; it is used, and --port is not`);
+      }
+      const stopped = untilSignal();
+      const cluster = await clusterIn(resolve(dir));
+      const { ports } = cluster;
+      await print(
+        [
+          `wrote ${written.length > 0 ? written.map((name) => join(dir, name)).join(", ") : "nothing: all files are there"}`,
+          `dealer    ${HOST}:${ports.dealer} (TLS)`,
+          `server 0  https://${HOST}:${ports.http[0]}, for server 1 ${HOST}:${ports.peer} (TLS)`,
+          `server 1  https://${HOST}:${ports.http[1]}`,
+          "",
+          "In another terminal, as the model's owner and then as a client:",
+          `  sotto deploy MODEL.onnx --name NAME --cluster ${join(dir, FILES.owner)}`,
+          `  sotto infer --name NAME --cluster ${join(dir, FILES.client)} --input x.npy`,
+          `Logs are in ${join(dir, "dealer.log")}, server-0.log and server-1.log.`,
+          "Ctrl-C ends the cluster; the same command starts it again, with the models that were deployed.",
+        ].join("\n"),
+      );
+      try {
+        await cluster.guard(stopped);
+      } finally {
+        await cluster.close();
+      }
+    });
+}

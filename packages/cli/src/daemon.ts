@@ -1,0 +1,30 @@
+/** Starts a party in this process, from its configuration file. */
+import { loadDealerConfig, loadServerConfig, startDealer, startServer } from "@sotto/server";
+import type { Role } from "./cluster/messages.js";
+
+export interface Daemon {
+  /** The ports it listens on, by purpose. */
+  ports: Record<string, number>;
+  /** The same for people: for whom it listens, and where. */
+  addresses: string[];
+  close(): Promise<void>;
+}
+
+/** @throws SottoError bad-config, or what kept it from listening. */
+export async function start(role: Role, file: string): Promise<Daemon> {
+  if (role === "dealer") {
+    const config = loadDealerConfig(file);
+    const { ports, close } = await startDealer(config);
+    return {
+      ports: { ...ports },
+      addresses: [`for both servers on ${config.listen.host}:${ports.listen} (TLS)`],
+      close,
+    };
+  }
+  const config = loadServerConfig(file);
+  const { ports, close } = await startServer(config);
+  const addresses = [`for the owner and clients on https://${config.http.host}:${ports.http}`];
+  const listen = config.peer.listen;
+  if (listen) addresses.push(`for server 1 on ${listen.host}:${ports.peer} (TLS)`);
+  return { ports: { ...ports }, addresses, close };
+}

@@ -1,0 +1,2 @@
+/** Seconds after which a command gives up. */
+export const DEFAULT_TIMEOUT = 120;

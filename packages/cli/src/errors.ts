@@ -1,0 +1,49 @@
+/** How errors reach the user: one line, a hint where there is one, and the exit code. */
+import { type ErrorCode, SottoError } from "@sotto/core";
+import { CommanderError } from "commander";
+
+/** Exit codes, as --help documents them; a signal N ends the command with 128 + N. */
+export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
+
+/** The command line is wrong in a way that commander cannot see by itself. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** What to look at, for errors whose message cannot know that it is read by somebody at a terminal. */
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  unreachable: "is every party up, and do the addresses in the cluster file match theirs?",
+  timeout: "raise --timeout, or look at `sotto inspect MODEL` for the rounds and bytes that the run needs",
+};
+
+/** Writes an error to standard error. Returns the exit code. */
+export function report(
+  error: unknown,
+  write: (text: string) => void = (text) => process.stderr.write(text),
+): number {
+  if (error instanceof CommanderError) {
+    // commander has written its own message; --help and --version end here as well
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  if (error instanceof UsageError) {
+    write(`sotto: ${error.message}\n`);
+    return EXIT.usage;
+  }
+  if (error instanceof SottoError) {
+    write(`sotto: ${error.message}\n`);
+    const hint = HINTS[error.code];
+    if (hint) write(`  hint: ${hint}\n`);
+  } else {
+    const message = error instanceof Error ? error.message : String(error);
+    write(`sotto: unexpected error: ${message}\n`);
+    if (process.env.SOTTO_DEBUG !== "1") write("  hint: SOTTO_DEBUG=1 shows where it happened\n");
+  }
+  if (process.env.SOTTO_DEBUG === "1" && error instanceof Error) write(`${chain(error)}\n`);
+  return EXIT.failure;
+}
+
+/** Stacks of an error and its causes. */
+function chain(error: Error): string {
+  const stack = error.stack ?? error.message;
+  return error.cause instanceof Error ? `${stack}\ncaused by: ${chain(error.cause)}` : stack;
+}

@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeCertificates } from "@sotto/server";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkIdentity, type IdentityFiles } from "./identity.js";
+
+const dir = mkdtempSync(join(tmpdir(), "sotto-test-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+const at = (name: string) => join(dir, name);
+const own = { ca: at("a/ca.pem"), cert: at("a/client.pem"), key: at("a/client.key") };
+
+beforeAll(async () => {
+  await makeCertificates(at("a"));
+  await makeCertificates(at("b"), { days: 1 });
+});
+
+describe("certificates of a cluster file", () => {
+  it("belong together", () => {
+    expect(() => checkIdentity(own)).not.toThrow();
+  });
+
+  it.each<[string, Partial<IdentityFiles>, string, RegExp]>([
+    [
+      "another authority",
+      { ca: at("b/ca.pem") },
+      "tls",
+      /a.client\.pem was not issued by the authority .*b.ca\.pem/,
+    ],
+    ["another key", { key: at("a/owner.key") }, "tls", /owner\.key is not that of the certificate/],
+    ["a missing file", { cert: at("none.pem") }, "bad-config", /tls\.cert: .*none\.pem/],
+    ["a key where a certificate is expected", { cert: at("a/client.key") }, "bad-config", /tls\.cert/],
+  ])("are refused with %s", (_, files, code, message) => {
+    const check = () => checkIdentity({ ...own, ...files });
+    expect(check).toThrow(message);
+    expect(check).toThrow(expect.objectContaining({ code }));
+  });
+
+  it("expire", () => {
+    const other = { ca: at("b/ca.pem"), cert: at("b/client.pem"), key: at("b/client.key") };
+    const tomorrow = new Date(Date.now() + 2 * 86_400_000);
+    expect(() => checkIdentity(other, tomorrow)).toThrow(/b.ca\.pem is valid from .* and not now/);
+  });
+});

@@ -1,0 +1,93 @@
+/** The client's inputs: which file is for which input of the model, and what is in it. */
+import { readFile } from "node:fs/promises";
+import { type ModelInput, type NumberTensor, type Sizes, SottoError, sizesOf } from "@sotto/core";
+import { readNpy } from "@sotto/model/npy";
+import { UsageError } from "./errors.js";
+import { list } from "./options.js";
+
+/** Inputs by name, and the sizes that the model had left open. */
+export interface Inputs {
+  values: Record<string, NumberTensor>;
+  sizes: Sizes;
+}
+
+/**
+ * Reads the files of `--input [NAME=]x.npy ...`.
+ * @throws UsageError when files and inputs cannot be matched; SottoError not-found, bad-input.
+ */
+export async function readInputs(specs: readonly string[], inputs: readonly ModelInput[]): Promise<Inputs> {
+  const values: Record<string, NumberTensor> = {};
+  for (const [name, path] of assign(specs, inputs)) values[name] = await readArray(path);
+  return { values, sizes: openSizes(inputs, values) };
+}
+
+/** Which file goes with which input. NAME= may be left out if the model has one input. */
+export function assign(specs: readonly string[], inputs: readonly ModelInput[]): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const spec of specs) {
+    // names of values may contain "=" themselves: the longest that fits is meant
+    const named = inputs
+      .filter((i) => spec.startsWith(`${i.name}=`))
+      .sort((a, b) => b.name.length - a.name.length)[0];
+    const input = named ?? (inputs.length === 1 && !looksNamed(spec) ? inputs[0] : undefined);
+    if (!input) {
+      throw new UsageError(
+        looksNamed(spec)
+          ? `--input ${spec}: the model has no input of that name; ${list(inputs)}`
+          : `--input ${spec}: say which input it is for, NAME=${spec}; ${list(inputs)}`,
+      );
+    }
+    if (files.has(input.name)) throw new UsageError(`--input: two files for input ${input.name}`);
+    files.set(input.name, named ? spec.slice(named.name.length + 1) : spec);
+  }
+  const missing = inputs.filter((i) => !files.has(i.name)).map((i) => `${i.name} [${i.shape.join(", ")}]`);
+  if (missing.length > 0) throw new UsageError(`no --input for ${missing.join(", ")}`);
+  return files;
+}
+
+/**
+ * All inputs of a command line: `--input a.npy --input b.npy` and `--input a.npy b.npy` mean the same.
+ * @param rest arguments that are left.
+ */
+export function allInputs(given: readonly string[], rest: readonly string[]): string[] {
+  const other = rest.find((argument) => !/\.npy$/i.test(argument));
+  if (other !== undefined) throw new UsageError(`unexpected argument ${other}; inputs are files named *.npy`);
+  return [...given, ...rest];
+}
+
+/** "seq=x.npy" is meant to name an input; "data/a=1/x.npy" is a path. */
+function looksNamed(spec: string): boolean {
+  return /^[^/\\=]+=/.test(spec);
+}
+
+async function readArray(path: string): Promise<NumberTensor> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SottoError("not-found", `the input ${path} can't be read: ${reason}`, { cause });
+  }
+  try {
+    const { shape, data } = readNpy(bytes);
+    return { shape, data };
+  } catch (cause) {
+    if (!(cause instanceof SottoError)) throw cause;
+    throw new SottoError(cause.code, `${path}: ${cause.message}`, { cause });
+  }
+}
+
+/** sizesOf, with what is most often the matter. */
+function openSizes(inputs: readonly ModelInput[], values: Record<string, NumberTensor>): Sizes {
+  const shapes = Object.fromEntries(Object.entries(values).map(([name, { shape }]) => [name, shape]));
+  try {
+    return sizesOf({ inputs: [...inputs] }, shapes);
+  } catch (error) {
+    const short = inputs.find((i) => values[i.name]!.shape.length === i.shape.length - 1);
+    if (!(error instanceof SottoError) || !short) throw error;
+    throw new SottoError(
+      error.code,
+      `${error.message}; an axis is missing: for one sequence, give the batch axis the size 1 (numpy.expand_dims)`,
+    );
+  }
+}

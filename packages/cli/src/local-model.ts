@@ -1,0 +1,49 @@
+/** A model file and the client's inputs for it, checked before any process is started. */
+import {
+  type Compiled,
+  compile,
+  instantiate,
+  type Network,
+  type NumberTensor,
+  prepareInputs,
+  type Values,
+} from "@sotto/core";
+import { loadModel } from "@sotto/model";
+import { readInputs } from "./inputs.js";
+import { type Ranges, rangesOf } from "./options.js";
+import { note } from "./terminal.js";
+
+export interface LocalModel {
+  compiled: Compiled;
+  network: Network;
+  inputs: Record<string, NumberTensor>;
+  /** The inputs as the network takes them. */
+  values: Values;
+}
+
+/** @throws SottoError for anything wrong with the model, the files, or how they fit together. */
+export async function loadLocalModel(
+  path: string,
+  specs: readonly string[],
+  options: { ranges?: Ranges; clip?: boolean },
+): Promise<LocalModel> {
+  const model = await loadModel(path);
+  const { values: inputs, sizes } = await readInputs(specs, model.inputs);
+  const compiled = compile(model, { range: rangesOf(model.inputs, options.ranges), sizes });
+  const network = instantiate(compiled.plan, sizes);
+  const outside = options.clip ? "clip" : "refuse";
+  const values = prepareInputs(network, inputs, compiled.publicTensors, { outside });
+  if (options.clip) warnOfClipping(network, inputs);
+  return { compiled, network, inputs, values };
+}
+
+/** Says how many elements are clipped, not which: that would tell something of the input. */
+export function warnOfClipping(network: Network, inputs: Record<string, NumberTensor>): void {
+  for (const { name, kind, range } of network.inputs) {
+    if (kind !== "real") continue;
+    const outside = Array.from(inputs[name]!.data).filter((v) => Math.abs(v) > range).length;
+    if (outside > 0) {
+      note(`sotto: warning: input ${name}: ${outside} elements outside |x| <= ${range} were clipped`);
+    }
+  }
+}

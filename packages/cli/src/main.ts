@@ -1,0 +1,19 @@
+/** Entry of the command `sotto`. */
+import { report } from "./errors.js";
+import { makeProgram } from "./program.js";
+
+/** Runs one command line (without node and script). Returns the exit code. */
+export async function execute(argv: readonly string[]): Promise<number> {
+  try {
+    await makeProgram().parseAsync(argv, { from: "user" });
+    return 0;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** Runs one command line and ends the process. */
+export async function main(argv: readonly string[]): Promise<never> {
+  // an open connection must not keep a command alive that is done
+  process.exit(await execute(argv));
+}

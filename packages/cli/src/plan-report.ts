@@ -1,0 +1,190 @@
+/** What is known of a private run before anything runs, as data: `sotto inspect --json`. */
+import {
+  type Compiled,
+  cost,
+  costByLayer,
+  type Layer,
+  type Network,
+  type Program,
+  planHash,
+  setupBytes,
+  tensorShareBytes,
+} from "@sotto/core";
+import type { OpenSize } from "./sizes.js";
+
+/** Round-trip times between the parties for which the latency is estimated, in milliseconds. */
+export const ROUND_TRIP_TIMES = [0.1, 1, 20, 80] as const;
+
+/** Bytes of the header that each message of a round, and each stage's correction words, travel under. */
+export const FRAME_BYTES = 16;
+
+export interface LayerReport {
+  name: string;
+  op: string;
+  /** What there is to say: sizes, form, that a table is public. */
+  detail: string;
+  /** Rounds in which the layer opens something; layers may share rounds. */
+  rounds: number;
+  /** Bytes each server sends, without frame headers. */
+  onlineBytes: number;
+  offlineBytes: number;
+}
+
+export interface PlanReport {
+  model: string;
+  plan: string;
+  inputs: { name: string; kind: string; shape: number[]; declared: (number | string)[]; range: number }[];
+  outputs: { name: string; shape: number[]; client?: string }[];
+  sizes: OpenSize[];
+  /** Bits of fraction. */
+  precision: Record<string, number>;
+  /** By layer: the largest absolute pre-activations that the weights and the input range allow, in real units. */
+  bounds: Record<string, Record<string, number>>;
+  layers: LayerReport[];
+  tables: { activation: string; nodes: number; lookUps: number }[];
+  /** Smallest and largest modulus, in bits, of what is opened. */
+  moduli: { least: number; most: number };
+  rounds: number;
+  /** Bytes that each server sends to the other. */
+  onlineBytes: number;
+  /** Bytes from the dealer. Server 0 gets a seed only. */
+  offlineBytes: number;
+  inputBytes: number;
+  outputBytes: number;
+  /** Once per deployment: bytes to each server from the model owner, and between the servers. */
+  deployBytes: number;
+  setupBytes: number;
+  latency: { roundTripMs: number; networkMs: number }[];
+}
+
+export function planReport(compiled: Compiled, network: Network, sizes: OpenSize[]): PlanReport {
+  const { plan } = compiled;
+  const { program } = network;
+  const total = cost(program);
+  return {
+    model: plan.name,
+    plan: planHash(plan),
+    inputs: network.inputs.map(({ name, kind, shape, range }) => ({
+      name,
+      kind,
+      shape,
+      declared: plan.inputs.find((i) => i.name === name)!.shape,
+      range,
+    })),
+    outputs: network.outputs.map(({ name, shape, pending }) => ({
+      name,
+      shape,
+      ...(pending ? { client: pending.op } : {}),
+    })),
+    sizes,
+    precision: { ...plan.precision },
+    bounds: realBounds(compiled),
+    layers: layers(compiled, program),
+    tables: tables(program),
+    moduli: moduli(program),
+    rounds: total.rounds,
+    onlineBytes: total.openingBytes + FRAME_BYTES * total.rounds,
+    offlineBytes: total.correctionBytes + FRAME_BYTES * program.stages.length,
+    inputBytes: total.inputBytes,
+    outputBytes: total.outputBytes,
+    deployBytes: tensorShareBytes(plan),
+    setupBytes: setupBytes(plan),
+    latency: ROUND_TRIP_TIMES.map((roundTripMs) => ({
+      roundTripMs,
+      networkMs: networkMs(total.rounds, roundTripMs),
+    })),
+  };
+}
+
+/**
+ * The network's part of the latency: in a round both servers send at the same time, so that it takes one way
+ * (half a round trip); the client's request and its answer take a round trip more.
+ */
+export function networkMs(rounds: number, roundTripMs: number): number {
+  return (rounds / 2 + 1) * roundTripMs;
+}
+
+function realBounds({ plan }: Compiled): PlanReport["bounds"] {
+  const { operand, weight } = plan.precision;
+  return Object.fromEntries(
+    Object.entries(plan.gruBounds).map(([layer, b]) => {
+      const unit = 2 ** -(weight + operand);
+      return [layer, { x: b.x * 2 ** -operand, z: b.z * unit, r: b.r * unit, v: b.v * unit, n: b.n * unit }];
+    }),
+  );
+}
+
+function layers({ plan, publicTensors }: Compiled, program: Program): LayerReport[] {
+  const costs = new Map(costByLayer(program).map((c) => [c.label, c]));
+  const levels = new Map<string, Set<number>>();
+  for (const node of program.nodes) {
+    if (node?.op !== "open") continue;
+    levels.set(node.label, (levels.get(node.label) ?? new Set()).add(node.level));
+  }
+  const detailOf = (layer: Layer): string => {
+    const rows = (suffix: string) => plan.tensors.find((t) => t.name === `${layer.name}.${suffix}`);
+    switch (layer.op) {
+      case "gru":
+        return `${rows("Wz")?.cols} -> ${layer.hidden}, reset ${layer.resetAfter ? "after" : "before"} the product`;
+      case "dense":
+        return `${rows("A")?.cols} -> ${rows("A")?.rows}`;
+      case "embedding":
+        return `table [${publicTensors[layer.table]?.shape.join(", ")}] is PUBLIC; the client looks up its tokens itself`;
+      case "sigmoid":
+      case "tanh":
+        return readByServers(plan.layers, layer.outputs[0]!)
+          ? "by the servers; counted with the layer that reads it"
+          : "by the client, on the result";
+      case "softmax":
+      case "logSoftmax":
+        return "by the client, on the result";
+      default:
+        return "";
+    }
+  };
+  const computing = plan.layers.filter(
+    (l) => detailOf(l) !== "" || (costs.get(l.name)?.openingBytes ?? 0) > 0,
+  );
+  return computing.map((layer) => ({
+    name: layer.name,
+    op: layer.op,
+    detail: detailOf(layer),
+    rounds: levels.get(layer.name)?.size ?? 0,
+    onlineBytes: costs.get(layer.name)?.openingBytes ?? 0,
+    offlineBytes: costs.get(layer.name)?.correctionBytes ?? 0,
+  }));
+}
+
+/** Layers that move elements only, and hand an activation on that has not been computed yet. */
+const VIEWS = new Set(
+  "identity cast transpose reshape flatten squeeze unsqueeze slice gather concat expand".split(" "),
+);
+
+/** Whether a layer that computes reads this value, directly or through views. */
+function readByServers(layers: readonly Layer[], value: string): boolean {
+  const names = new Set([value]);
+  for (const layer of layers) {
+    if (!layer.inputs.some((i) => names.has(i))) continue;
+    if (VIEWS.has(layer.op)) for (const o of layer.outputs) names.add(o);
+    else if (layer.op !== "shape") return true;
+  }
+  return false;
+}
+
+function tables(program: Program): PlanReport["tables"] {
+  const found = new Map<string, PlanReport["tables"][number]>();
+  for (const node of program.nodes) {
+    if (node?.op !== "select") continue;
+    const key = `${node.table.name}/${node.nodeBits}`;
+    const entry = found.get(key) ?? { activation: node.table.name, nodes: 2 ** node.nodeBits, lookUps: 0 };
+    // three planes of coefficients for each element
+    entry.lookUps += node.length / 3;
+    found.set(key, entry);
+  }
+  return [...found.values()].sort((a, b) => a.activation.localeCompare(b.activation) || a.nodes - b.nodes);
+}
+
+function moduli(program: Program): PlanReport["moduli"] {
+  const bits = program.nodes.flatMap((n) => (n?.op === "open" ? [n.modulus] : []));
+  return { least: bits.reduce((a, b) => Math.min(a, b), 64), most: bits.reduce((a, b) => Math.max(a, b), 0) };
+}

@@ -1,0 +1,69 @@
+/** HTTPS with a client certificate, in Node. */
+import { Agent, request as httpsRequest } from "node:https";
+import { SottoError } from "@sotto/core";
+import { checkRole, networkError, readIdentity, tlsOptions } from "@sotto/wire/node";
+import type { Cluster, HttpReply, HttpRequest, HttpTransport } from "../cluster.js";
+
+/** @throws SottoError bad-config, tls: what is wrong with the certificate, before anything is sent. */
+export function httpsTransport(cluster: Cluster): HttpTransport {
+  const { tls } = cluster;
+  if (!tls)
+    throw new SottoError("bad-config", "tls: expected {ca, cert, key}, paths of PEM files; found nothing");
+  const identity = readIdentity(tls);
+  // no resumed TLS sessions: Node checks the identity on full handshakes only
+  const options = { keepAlive: true, maxCachedSessions: 0, ...tlsOptions(identity) };
+  const agents = {
+    "server-0": new Agent(options),
+    "server-1": new Agent(options),
+  };
+  return {
+    request: (request) => send(agents[request.role], request, true),
+    close() {
+      for (const agent of Object.values(agents)) agent.destroy();
+    },
+  };
+}
+
+/**
+ * @param again whether to try once more where a kept connection turns out to be dead. That is safe for every
+ * request of the API: a session id that had arrived is refused the second time.
+ */
+function send(agent: Agent, request: HttpRequest, again: boolean): Promise<HttpReply> {
+  const { method, url, role, headers, body, signal } = request;
+  const { origin } = new URL(url);
+  const what = `${role.replace("-", " ")} (${origin})`;
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown) => reject(signal?.aborted ? signal.reason : networkError(error, what));
+    let answered = false;
+    const length = body ? { "content-length": String(body.length) } : {};
+    const outgoing = httpsRequest(
+      url,
+      {
+        method,
+        agent,
+        headers: { ...headers, ...length },
+        signal,
+        checkServerIdentity: (_host, certificate) => checkRole(certificate, role, what),
+      },
+      (reply) => {
+        answered = true;
+        const chunks: Buffer[] = [];
+        reply.on("data", (chunk: Buffer) => chunks.push(chunk));
+        reply.on("error", fail);
+        reply.on("end", () => {
+          resolve({
+            status: reply.statusCode ?? 0,
+            header: (name) => reply.headers[name]?.toString(),
+            body: new Uint8Array(Buffer.concat(chunks)),
+          });
+        });
+      },
+    );
+    outgoing.on("error", (error: NodeJS.ErrnoException) => {
+      const stale = outgoing.reusedSocket && error.code === "ECONNRESET" && !answered && !signal?.aborted;
+      if (stale && again) send(agent, request, false).then(resolve, reject);
+      else fail(error);
+    });
+    outgoing.end(body);
+  });
+}

@@ -1,0 +1,113 @@
+/** The whole path over real sockets: deploy, infer, costs, many at once, deployed anew. */
+import { deploy } from "@sotto/client";
+import { compile, cost, instantiate, planHash, Ring } from "@sotto/core";
+import { randomGru } from "@sotto/core/testing";
+import { HEADER_BYTES } from "@sotto/wire";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeTestFolder, TestCluster } from "./testing/cluster.js";
+import { largestError, testModel } from "./testing/models.js";
+
+const small = testModel();
+
+describe("a cluster", () => {
+  let folder: Awaited<ReturnType<typeof makeTestFolder>>;
+  let cluster: TestCluster;
+  let rings: [Ring, Ring, Ring];
+
+  beforeAll(async () => {
+    folder = await makeTestFolder();
+    rings = [await Ring.create(), await Ring.create(), await Ring.create()];
+    cluster = await TestCluster.start(folder.dir, {
+      dealer: { ring: rings[2] },
+      servers: [{ ring: rings[0] }, { ring: rings[1] }],
+    });
+    await deploy(cluster.as("owner"), "small", small.compiled);
+  });
+  afterAll(async () => {
+    await cluster.stop();
+    folder.remove();
+  });
+
+  it("infers privately, at the declared cost", async () => {
+    const hash = planHash(small.compiled.plan);
+    const model = await cluster.client().model("small", { plan: hash });
+    expect(model.hash).toBe(hash);
+    const progress: string[] = [];
+    const { outputs, stats } = await model.infer(small.input(1), { onProgress: (p) => progress.push(p) });
+    expect(outputs.y!.shape).toEqual([1, 3]);
+    expect(largestError(outputs, small.expected(1))).toBeLessThan(0.002);
+    expect(progress).toEqual(["sharing", "computing", "done"]);
+
+    const { program } = instantiate(small.compiled.plan, {});
+    const declared = cost(program);
+    expect(stats.rounds).toBe(declared.rounds);
+    expect(stats.onlineBytes).toBe(declared.openingBytes + HEADER_BYTES * declared.rounds);
+    // a frame for each stage, and the message with the seed
+    const corrections = declared.correctionBytes + HEADER_BYTES * program.stages.length;
+    expect(stats.offlineBytes.server1).toBe(corrections + stats.offlineBytes.server0);
+    expect(stats.offlineBytes.server0).toBeLessThan(500);
+    for (const { input, message } of stats.saw) expect([input.length, message.length]).toEqual([16, 16]);
+    for (const ms of [stats.onlineMs, stats.offlineMs, stats.totalMs]) expect(ms).toBeGreaterThan(0);
+  });
+
+  it("runs many sessions at once, and keeps nothing of them", async () => {
+    const model = await cluster.client().model("small");
+    await model.infer(small.input(0));
+    const before = rings.map((r) => r.bytesInUse);
+    const inputs = Array.from({ length: 12 }, (_, i) => i);
+    const results = await Promise.all(inputs.map((i) => model.infer(small.input(i))));
+    results.forEach(({ outputs }, i) => {
+      expect(largestError(outputs, small.expected(i))).toBeLessThan(0.002);
+    });
+    await expect.poll(() => rings.map((r) => r.bytesInUse)).toEqual(before);
+  });
+
+  it("serves a model that is deployed anew under its name", async () => {
+    const other = testModel(6, 8, 2);
+    await deploy(cluster.as("owner"), "changing", small.compiled);
+    const client = cluster.client();
+    const first = await client.model("changing");
+    await first.infer(small.input(1));
+    await deploy(cluster.as("owner"), "changing", other.compiled);
+    const second = await client.model("changing");
+    const { outputs } = await second.infer(other.input(1));
+    expect(largestError(outputs, other.expected(1))).toBeLessThan(0.002);
+    if (first.hash !== second.hash) {
+      await expect(first.infer(small.input(1))).rejects.toMatchObject({ code: "plan-mismatch" });
+    }
+  });
+
+  it.each([
+    ["more stages than are prepared ahead", testModel(230, 4)],
+    ["more weights than a piece of a set-up message", testModel(2, 256)],
+  ])("serves a model of %s", async (_what, large) => {
+    await deploy(cluster.as("owner"), "large", large.compiled);
+    const { outputs } = await (await cluster.client().model("large")).infer(large.input(1));
+    expect(largestError(outputs, large.expected(1))).toBeLessThan(0.002);
+  });
+
+  it("serves a model with an open size and a public table, one input size after another", async () => {
+    const table = Float32Array.from({ length: 40 }, (_, i) => Math.sin(i));
+    const { layers, tensors } = randomGru({ seed: 3, hidden: 8, inputSize: 4, steps: 2 });
+    const compiled = compile({
+      name: "tokens",
+      inputs: [{ name: "t", shape: ["time", 1], kind: "token" }],
+      outputs: [{ name: "h" }],
+      layers: [
+        { op: "embedding", name: "e", inputs: ["t"], outputs: ["x"], table: "E" },
+        { ...layers[0]!, inputs: ["x"], outputs: ["", "h"] },
+      ],
+      tensors: { ...tensors, E: { shape: [10, 4], data: table } },
+      constants: {},
+    });
+    await deploy(cluster.as("owner"), "tokens", compiled);
+    const model = await cluster.client().model("tokens");
+    const two = await model.infer({ t: { shape: [2, 1], data: [3, 9] } });
+    const five = await model.infer({ t: { shape: [5, 1], data: [3, 9, 0, 1, 2] } });
+    expect(two.outputs.h!.shape).toEqual([1, 1, 8]);
+    expect(five.stats.rounds).toBeGreaterThan(two.stats.rounds);
+    await expect(model.infer({ t: { shape: [2, 1], data: [3, 10] } })).rejects.toThrow(
+      /element 1 is not a token/,
+    );
+  });
+});

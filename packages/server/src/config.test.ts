@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadCluster } from "@sotto/client";
+import { SottoError } from "@sotto/core";
+import { afterAll, describe, expect, it } from "vitest";
+import { loadDealerConfig, loadServerConfig } from "./config.js";
+
+const dir = mkdtempSync(join(tmpdir(), "sotto-config-"));
+const file = join(dir, "config.yaml");
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+/** The message with which a text is refused. */
+function refusal(load: (path: string) => unknown, text: string): string {
+  writeFileSync(file, text);
+  try {
+    load(file);
+  } catch (error) {
+    expect(error).toBeInstanceOf(SottoError);
+    expect((error as SottoError).code).toBe("bad-config");
+    return (error as Error).message;
+  }
+  return "accepted";
+}
+
+const TLS = "tls: {ca: certs/ca.pem, cert: certs/x.pem, key: certs/x.key}";
+const SERVER = `
+party: 0
+data: models
+http: {host: 127.0.0.1, port: 9440}
+peer: {listen: {host: 127.0.0.1, port: 9441}}
+dealer: {host: 127.0.0.1, port: 9442}
+${TLS}
+`;
+
+describe("a configuration", () => {
+  it("is read, with paths relative to its file and defaults filled in", () => {
+    writeFileSync(file, SERVER);
+    const config = loadServerConfig(file);
+    expect(config.data).toBe(join(dir, "models"));
+    expect(config.tls.ca).toBe(join(dir, "certs/ca.pem"));
+    expect(config.limits).toEqual({ sessionTimeoutMs: 60_000, maxBodyBytes: 2 ** 28, maxSessions: 64 });
+    writeFileSync(file, `listen: {host: 0.0.0.0, port: 0}\n${TLS}\nlog: {level: debug}`);
+    expect(loadDealerConfig(file).log).toEqual({ level: "debug" });
+    writeFileSync(file, `servers: [{url: "https://a:1"}, {url: "https://b:2"}]\n${TLS}`);
+    expect(loadCluster(file).servers[1].url).toBe("https://b:2");
+  });
+
+  it("is refused with file, key, what was expected and what was found", () => {
+    const cases: [(path: string) => unknown, string, RegExp][] = [
+      [loadServerConfig, SERVER.replace("party: 0", "party: 2"), /config.yaml: party: .*0.*1.*found 2/],
+      [
+        loadServerConfig,
+        SERVER.replace("port: 9440", "port: many"),
+        /http.port: expected number, found "many"/,
+      ],
+      [loadServerConfig, SERVER.replace("data: models", ""), /data: expected string, found nothing/],
+      [loadServerConfig, SERVER.replace("dealer:", "dealr:"), /unknown key dealr/],
+      [
+        loadServerConfig,
+        SERVER.replace("party: 0", "party: 1"),
+        /peer.connect: party 1 connects to party 0: expected \{host, port\}/,
+      ],
+      [
+        loadServerConfig,
+        `${SERVER}limits: {sessionTimeoutMs: 1}`,
+        /limits.sessionTimeoutMs: .*>=100, found 1/,
+      ],
+      [loadDealerConfig, TLS, /listen: expected object, found nothing/],
+      [loadDealerConfig, "listen: {host", /not YAML/],
+      [loadDealerConfig, "", /the file: expected object/],
+      [loadCluster, `servers: [{url: "https://a:1"}]\n${TLS}`, /servers: .*found/],
+      [
+        loadCluster,
+        `servers: [{url: "http://a:1"}, {url: x}]\n${TLS}`,
+        /servers.0.url: expected an address https/,
+      ],
+    ];
+    for (const [load, text, message] of cases) expect(refusal(load, text)).toMatch(message);
+  });
+
+  it("that is not there is named", () => {
+    expect(() => loadDealerConfig(join(dir, "none.yaml"))).toThrow(/none.yaml: cannot be read \(ENOENT\)/);
+  });
+});

@@ -1,0 +1,151 @@
+/** The dealer over channels in memory: who may ask for what, and how often. */
+import { compile, planHash, Ring, runHash, systemRandom } from "@sotto/core";
+import { randomGru } from "@sotto/core/testing";
+import {
+  type ControlMessage,
+  type Frame,
+  frameTag,
+  greet,
+  type Link,
+  type Message,
+  memoryPair,
+} from "@sotto/wire";
+import { beforeEach, describe, expect, it } from "vitest";
+import { makeLog } from "../log.js";
+import { newId } from "../parties.js";
+import { Desk } from "./desk.js";
+
+const { plan } = compile(randomGru({ seed: 1, hidden: 4, inputSize: 3, steps: 2 }));
+const hash = planHash(plan);
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+describe("the dealer", () => {
+  let ring: Ring;
+  let desk: Desk;
+  let servers: [Link, Link];
+  let heard: [ControlMessage[], ControlMessage[]];
+
+  beforeEach(async () => {
+    ring = await Ring.create();
+    desk = new Desk(ring, systemRandom, makeLog("test", "silent"));
+    heard = [[], []];
+    servers = [await enter(0), await enter(1)];
+  });
+
+  async function enter(i: 0 | 1): Promise<Link> {
+    const [ours, theirs] = memoryPair();
+    const role = i === 0 ? "server-0" : "server-1";
+    const [link] = await Promise.all([
+      greet(ours, { role, boot: newId() }, "dealer", 500, (l) => {
+        l.onControl = (message) => heard[i].push(message);
+      }),
+      greet(theirs, { role: "dealer", boot: newId() }, role, 500, (l) => desk.connected(role, l)),
+    ]);
+    return link;
+  }
+
+  async function setUp(): Promise<string> {
+    const setup = newId();
+    servers[0].control({ type: "setup-request", setup, plan });
+    await turn();
+    return setup;
+  }
+
+  /** Asks for a deal; what server 1 hears of it. */
+  async function deal(setup: string, session = newId()): Promise<Message<"dealt">> {
+    servers[0].control({ type: "deal", session, setup, plan: hash, sizes: {} });
+    await turn();
+    return heard[1].at(-1) as Message<"dealt">;
+  }
+
+  it("gives each server a seed of its own, and streams corrections under credits", async () => {
+    const dealt = await deal(await setUp());
+    const other = heard[0].at(-1) as Message<"dealt">;
+    expect(dealt.seed).not.toBe(other.seed);
+    expect({ ...dealt, seed: "" }).toEqual({ ...other, seed: "" });
+    const frames: Frame[] = [];
+    const tag = frameTag("corrections", dealt.deal, runHash(plan, {}), "dealer", "server-1");
+    servers[1].route(tag, (frame) => frames.push(frame));
+    await turn();
+    expect(frames.length).toBe(0);
+    servers[1].control({ type: "credit", deal: dealt.deal, stages: 3 });
+    await turn();
+    expect(frames.map((f) => f.number)).toEqual([0, 1, 2]);
+  });
+
+  it("keeps the memory of no session, also of one that is aborted in the middle", async () => {
+    const setup = await setUp();
+    const before = ring.bytesInUse;
+    for (const stages of [0, 4]) {
+      const dealt = await deal(setup);
+      if (stages) servers[1].control({ type: "credit", deal: dealt.deal, stages });
+      await turn();
+      servers[1].control({ type: "abort", session: dealt.session, code: "timeout", message: "late" });
+      await expect.poll(() => ring.bytesInUse).toBe(before);
+    }
+    servers[0].control({ type: "setup-drop", setup });
+    await expect.poll(() => ring.bytesInUse).toBe(0);
+  });
+
+  it("deals once for a session", async () => {
+    const setup = await setUp();
+    const { session } = await deal(setup);
+    await deal(setup, session);
+    expect(heard[0].at(-1)).toMatchObject({ type: "refused", about: session, code: "conflict" });
+    expect(heard[1].filter((m) => m.type === "dealt").length).toBe(1);
+  });
+
+  it("refuses what it does not know, and who may not ask", async () => {
+    const setup = await setUp();
+    const session = newId();
+    const about = session;
+    const cases: [0 | 1, ControlMessage, object][] = [
+      [1, { type: "deal", session, setup, plan: hash, sizes: {} }, { about, code: "protocol" }],
+      [1, { type: "setup-request", setup, plan }, { about: setup, code: "protocol" }],
+      [0, { type: "setup-request", setup, plan }, { about: setup, code: "conflict" }],
+      [0, { type: "setup-request", setup: newId(), plan: { version: 1 } }, { code: "bad-model" }],
+      [0, { type: "deal", session, setup: newId(), plan: hash, sizes: {} }, { about, code: "conflict" }],
+      [
+        0,
+        { type: "deal", session, setup, plan: "0".repeat(64), sizes: {} },
+        { about, code: "plan-mismatch" },
+      ],
+      [0, { type: "credit", deal: newId(), stages: 1 }, { code: "protocol" }],
+      [0, { type: "hello", session, deal: newId(), setup, run: hash }, { about, code: "protocol" }],
+    ];
+    for (const [server, message, refusal] of cases) {
+      servers[server].control(message);
+      await turn();
+      expect(heard[server].at(-1)).toMatchObject({ type: "refused", ...refusal });
+    }
+  });
+
+  it("refuses more credits than stages", async () => {
+    const dealt = await deal(await setUp());
+    servers[1].control({ type: "credit", deal: dealt.deal, stages: 1000 });
+    await turn();
+    expect(heard[1].at(-1)).toMatchObject({ type: "refused", code: "protocol" });
+  });
+
+  it("says which server is missing", async () => {
+    servers[1].close();
+    await turn();
+    servers[0].control({ type: "setup-request", setup: newId(), plan });
+    await turn();
+    expect(heard[0].at(-1)).toMatchObject({
+      code: "unreachable",
+      message: expect.stringMatching(/server 1 is not/),
+    });
+  });
+
+  it("forgets set-ups when server 0 is another process", async () => {
+    const setup = await setUp();
+    servers[0] = await enter(0);
+    await deal(setup);
+    expect(heard[0].at(-1)).toMatchObject({
+      code: "conflict",
+      message: expect.stringMatching(/unknown setup/),
+    });
+    expect(ring.bytesInUse).toBe(0);
+  });
+});

@@ -1,0 +1,207 @@
+/**
+ * The dealer above its connections: answers the servers' requests. It keeps nothing on disk, sees no share of
+ * anything, and draws every seed anew from the operating system. Only server 0 asks; both are answered.
+ */
+import {
+  DealerSetup,
+  type Plan,
+  planHash,
+  type RandomBytes,
+  type Ring,
+  SEED_BYTES,
+  SottoError,
+} from "@sotto/core";
+import {
+  asSottoError,
+  type ControlMessage,
+  checkPlan,
+  type Link,
+  type Message,
+  stateError,
+} from "@sotto/wire";
+import { Leased } from "../lease.js";
+import type { Logger } from "../log.js";
+import { type Run, Runs } from "../runs.js";
+import { Seen } from "../seen.js";
+import { Dealing } from "./dealing.js";
+
+interface SetUp {
+  plan: Plan;
+  hash: string;
+  lease: Leased<DealerSetup>;
+}
+
+type ServerRole = "server-0" | "server-1";
+
+const MAX_SETUPS = 1024;
+const MAX_DEALINGS = 1024;
+const ID_BYTES = 16;
+
+export class Desk {
+  private readonly ring: Ring;
+  private readonly random: RandomBytes;
+  private readonly log: Logger;
+  private readonly runs = new Runs();
+  private readonly links = new Map<ServerRole, Link>();
+  private readonly setups = new Map<string, SetUp>();
+  private readonly dealings = new Map<string, Dealing>();
+  private readonly seen = new Seen();
+  private leaderBoot: string | undefined;
+
+  constructor(ring: Ring, random: RandomBytes, log: Logger) {
+    this.ring = ring;
+    this.random = random;
+    this.log = log;
+  }
+
+  /** A server has connected; an earlier connection of the same role is closed. */
+  connected(role: ServerRole, link: Link): void {
+    this.links.get(role)?.close();
+    this.links.set(role, link);
+    this.log.info({ role }, "connected");
+    if (role === "server-0" && this.leaderBoot !== link.remoteBoot) {
+      // another process: it cannot know the set-ups of the one before
+      for (const id of [...this.setups.keys()]) this.drop(id);
+      this.leaderBoot = link.remoteBoot;
+    }
+    link.onControl = (message) => this.take(role, link, message);
+    link.onClose((error) => {
+      if (this.links.get(role) === link) this.links.delete(role);
+      this.log.info({ role, reason: error.message }, "disconnected");
+      if (role === "server-1") for (const dealing of [...this.dealings.values()]) dealing.cancel();
+    });
+  }
+
+  close(): void {
+    for (const link of this.links.values()) link.close();
+  }
+
+  private take(role: ServerRole, link: Link, message: ControlMessage): void {
+    const about = "session" in message ? message.session : "setup" in message ? message.setup : "";
+    try {
+      this.answer(role, message);
+    } catch (error) {
+      const { code, message: text } = asSottoError(error);
+      this.log.warn({ role, about, code, message: text }, "request refused");
+      link.control({ type: "refused", about, ...stateError(error) });
+    }
+  }
+
+  private answer(role: ServerRole, message: ControlMessage): void {
+    const expected = message.type === "credit" ? "server-1" : "server-0";
+    switch (message.type) {
+      case "setup-request":
+      case "deal":
+      case "credit":
+      case "setup-drop":
+        if (role !== expected) {
+          throw new SottoError("protocol", `${message.type} comes from ${expected}, not from ${role}`);
+        }
+        if (message.type === "setup-request") this.setUp(message);
+        else if (message.type === "deal") this.deal(message);
+        else if (message.type === "credit") this.dealings.get(message.deal)?.grant(message.stages);
+        else this.drop(message.setup);
+        return;
+      case "abort":
+        for (const d of this.dealings.values()) if (d.session === message.session) d.cancel();
+        return;
+      case "refused":
+      case "unknown-frame":
+        this.log.debug({ role, type: message.type }, "not taken by the server");
+        return;
+      default:
+        throw new SottoError("protocol", `a dealer takes no message of type ${message.type}`);
+    }
+  }
+
+  private setUp({ setup, plan: stated }: Message<"setup-request">): void {
+    const links = this.both();
+    if (this.setups.has(setup)) throw new SottoError("conflict", `set-up ${setup} exists already`);
+    if (this.setups.size >= MAX_SETUPS)
+      throw new SottoError("conflict", `${MAX_SETUPS} models are set up already`);
+    const plan = checkPlan(stated);
+    const hash = planHash(plan);
+    const seeds = [this.random(SEED_BYTES), this.random(SEED_BYTES)] as const;
+    this.setups.set(setup, { plan, hash, lease: new Leased(DealerSetup.fromSeeds(this.ring, plan, seeds)) });
+    links.forEach((link, i) => {
+      link.control({ type: "setup-seed", setup, plan: hash, seed: hex(seeds[i]!) });
+    });
+    this.log.info({ setup, model: plan.name, plan: hash }, "set-up dealt");
+  }
+
+  private deal({ session, setup, plan, sizes }: Message<"deal">): void {
+    const links = this.both();
+    const known = this.setups.get(setup);
+    if (!known)
+      throw new SottoError("conflict", `unknown setup ${setup}; the dealer may have been restarted`);
+    if (known.hash !== plan) {
+      throw new SottoError(
+        "plan-mismatch",
+        `set-up ${setup} is of plan ${known.hash}, the session states plan ${plan}`,
+      );
+    }
+    if (this.dealings.size >= MAX_DEALINGS) {
+      throw new SottoError("unreachable", `the dealer serves ${MAX_DEALINGS} sessions already; try again`);
+    }
+    const run = this.runs.get(known.plan, plan, sizes);
+    if (!this.seen.add(session)) {
+      throw new SottoError("conflict", `session ${session} has had its randomness; open a new session`);
+    }
+    this.send(session, setup, run, known, links);
+  }
+
+  private send(session: string, setup: string, run: Run, known: SetUp, links: [Link, Link]): void {
+    const deal = hex(this.random(ID_BYTES));
+    const seeds = [this.random(SEED_BYTES), this.random(SEED_BYTES)] as const;
+    const dealing = new Dealing({
+      ring: this.ring,
+      session,
+      deal,
+      run,
+      setup: known.lease.acquire(),
+      seeds,
+      link: links[1],
+      onEnd: (error) => {
+        this.dealings.delete(deal);
+        if (error) this.log.error({ session, deal, message: asSottoError(error).message }, "dealing failed");
+        else this.log.debug({ session, deal }, "dealing ended");
+        if (error)
+          for (const l of this.links.values()) l.control({ type: "abort", session, ...stateError(error) });
+      },
+    });
+    this.dealings.set(deal, dealing);
+    const { hash } = known;
+    links.forEach((link, i) => {
+      link.control({
+        type: "dealt",
+        session,
+        deal,
+        setup,
+        plan: hash,
+        sizes: run.network.sizes,
+        seed: hex(seeds[i]!),
+      });
+    });
+    this.log.debug({ session, deal, stages: run.stages, bytes: run.cost.correctionBytes }, "dealing");
+  }
+
+  private drop(id: string): void {
+    this.setups.get(id)?.lease.release();
+    this.setups.delete(id);
+  }
+
+  private both(): [Link, Link] {
+    const [a, b] = [this.links.get("server-0"), this.links.get("server-1")];
+    if (!a || !b) {
+      throw new SottoError(
+        "unreachable",
+        `server ${a ? 1 : 0} is not connected to the dealer; it comes back by itself`,
+      );
+    }
+    return [a, b];
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}

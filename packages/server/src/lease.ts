@@ -1,0 +1,20 @@
+/** Counts who uses something that has to be freed: replaced ones live on until their last session has ended. */
+export class Leased<T extends { free(): void }> {
+  readonly value: T;
+  private users = 1;
+
+  /** The maker is the first user. */
+  constructor(value: T) {
+    this.value = value;
+  }
+
+  /** One more user; to be released once. */
+  acquire(): this {
+    this.users++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.users === 0) this.value.free();
+  }
+}

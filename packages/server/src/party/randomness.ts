@@ -1,0 +1,58 @@
+/**
+ * From the dealer's message to a Party with its correlated randomness on the way. This is the one place where a
+ * server uses a session's seed, and it wipes it: the seed cannot serve a second Party.
+ */
+import { CorrectedMaterial, Party, type Ring, SeedMaterial, SottoError, STREAM, Stream } from "@sotto/core";
+import { frameTag, type Link, type Message } from "@sotto/wire";
+import type { Run } from "../runs.js";
+import type { SetUp } from "./setups.js";
+import { CorrectionSupply, SeedSupply, type Supply, type SupplyEvents } from "./supply.js";
+
+export interface RandomnessOptions {
+  ring: Ring;
+  /** This server. */
+  index: 0 | 1;
+  run: Run;
+  setUp: SetUp;
+  dealt: Message<"dealt">;
+  /** Where corrections come from. */
+  dealer: Link;
+  events: SupplyEvents;
+}
+
+/** @throws SottoError material when the message has been used before. */
+export function takeRandomness(options: RandomnessOptions): {
+  party: Party;
+  supply: Supply;
+  close: () => void;
+} {
+  const { ring, index, run, setUp, dealt, dealer, events } = options;
+  if (!dealt.seed) throw new SottoError("material", `the randomness of session ${dealt.session} is taken`);
+  const seed = Buffer.from(dealt.seed, "hex");
+  dealt.seed = "";
+  const streams: Stream[] = [];
+  const stream = (name: string): Stream => {
+    const made = new Stream(ring, seed, name);
+    streams.push(made);
+    return made;
+  };
+  const { mask, share, selection } = STREAM;
+  const material =
+    index === 0
+      ? new SeedMaterial({ mask: stream(mask), share: stream(share), selection: stream(selection) })
+      : new CorrectedMaterial(ring, stream(mask));
+  seed.fill(0);
+  const party = new Party(ring, run.network.program, index, setUp.lease.value, material);
+  const { stages, window } = run;
+  const tag = frameTag("corrections", dealt.deal, run.hash, "dealer", "server-1");
+  const supply =
+    index === 0
+      ? new SeedSupply(party, stages, window, events)
+      : new CorrectionSupply(party, stages, window, events, { link: dealer, deal: dealt.deal, tag });
+  const close = () => {
+    supply.stop();
+    party.close();
+    for (const s of streams) s.close();
+  };
+  return { party, supply, close };
+}

@@ -1,0 +1,46 @@
+/** What goes into a session and what comes out. */
+import type { Ring, Sizes } from "@sotto/core";
+import type { Logger } from "../log.js";
+import type { Runs } from "../runs.js";
+import type { Connections } from "./connections.js";
+import type { SetUps } from "./setups.js";
+
+/** What a client asks one server for. */
+export interface InferRequest {
+  model: string;
+  /** Hash of the plan that the client expects. */
+  plan: string;
+  sizes: Sizes;
+  /** The client's input share for this server. */
+  input: Uint8Array;
+  /** performance.now() when the request arrived. */
+  arrived: number;
+}
+
+/** What a run was, as this server measured it. */
+export interface ServerStats {
+  onlineMs: number;
+  offlineMs: number;
+  rounds: number;
+  /** Sent to the other server, frames included. */
+  onlineBytes: number;
+  /** Received from the dealer, frames included. */
+  offlineBytes: number;
+  /** First bytes, hex, of the input share and of the other server's first message. */
+  saw: { input: string; message: string };
+}
+
+export interface InferResult {
+  output: Uint8Array;
+  stats: ServerStats;
+}
+
+export interface SessionContext {
+  party: 0 | 1;
+  ring: Ring;
+  log: Logger;
+  runs: Runs;
+  setups: SetUps;
+  connections: Connections;
+  timeoutMs: number;
+}

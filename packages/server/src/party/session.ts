@@ -1,0 +1,311 @@
+/**
+ * One session on one server: collects what it needs (the client's request, the dealer's randomness, the other
+ * server's hello), runs the rounds, and forgets everything. docs/protocol.md, "Sessions".
+ *
+ * Its randomness is take-once by construction: the seed comes with a deal id that the dealer draws for this one
+ * request, goes into one Party, and the Party takes one input.
+ */
+import { type Party, SottoError } from "@sotto/core";
+import { asSottoError, frameTag, type Link, type Message, stateError, type Tag } from "@sotto/wire";
+import { type Run, sizesText } from "../runs.js";
+import type { Connections } from "./connections.js";
+import { takeRandomness } from "./randomness.js";
+import { Rounds } from "./rounds.js";
+import type { InferRequest, InferResult, ServerStats, SessionContext } from "./session-types.js";
+import type { SetUp } from "./setups.js";
+import type { Supply } from "./supply.js";
+
+/** How long a request waits for a model that is being set up, or for parties that are just coming up. */
+const READY_WAIT_MS = 5000;
+const SAW_BYTES = 8;
+
+interface Waiter {
+  resolve: (result: InferResult) => void;
+  reject: (error: SottoError) => void;
+}
+
+export class Session {
+  readonly id: string;
+  /** Tag of this session's frames to the other server, once it is bound. */
+  tagOut: Tag | undefined;
+  private readonly context: SessionContext;
+  private readonly onEnd: (session: Session, error?: SottoError) => void;
+  private readonly timer: NodeJS.Timeout;
+  private readonly cleanUp: (() => void)[] = [];
+  private readonly other: string;
+  private request: InferRequest | undefined;
+  private waiter: Waiter | undefined;
+  private dealt: Message<"dealt"> | undefined;
+  private dealtBytes = 0;
+  private hello: Message<"hello"> | undefined;
+  private run: Run | undefined;
+  private setUp: SetUp | undefined;
+  private party: Party | undefined;
+  private supply: Supply | undefined;
+  private rounds: Rounds | undefined;
+  private peer: Link | undefined;
+  private greeted = false;
+  private begun: number | undefined;
+  private ended = false;
+
+  constructor(id: string, context: SessionContext, onEnd: (session: Session, error?: SottoError) => void) {
+    this.id = id;
+    this.context = context;
+    this.onEnd = onEnd;
+    this.other = context.connections.name("peer");
+    this.timer = setTimeout(() => this.timedOut(), context.timeoutMs);
+  }
+
+  get hasRequest(): boolean {
+    return this.request !== undefined;
+  }
+
+  /** The client's request. @throws (rejects with) SottoError: why there is no result. */
+  infer(request: InferRequest): Promise<InferResult> {
+    this.request = request;
+    this.timer.refresh();
+    const result = new Promise<InferResult>((resolve, reject) => {
+      this.waiter = { resolve, reject };
+    });
+    this.prepare(request).catch((error) => this.fail(error));
+    return result;
+  }
+
+  onDealt(message: Message<"dealt">, bytes: number): void {
+    this.step(() => {
+      if (this.dealt) throw new SottoError("protocol", "the dealer dealt twice for one session");
+      this.dealt = message;
+      this.dealtBytes = bytes;
+      this.timer.refresh();
+      this.bind();
+    });
+  }
+
+  onHello(message: Message<"hello">): void {
+    this.step(() => {
+      if (this.hello) throw new SottoError("protocol", `${this.other} greeted twice in one session`);
+      this.hello = message;
+      this.timer.refresh();
+      this.begin();
+    });
+  }
+
+  /** Ends the session, if it goes on. @param from who ended it, and need not be told. */
+  fail(cause: unknown, from?: "peer" | "dealer"): void {
+    if (this.ended) return;
+    const error = asSottoError(cause);
+    this.end();
+    const { connections, log } = this.context;
+    const abort = { type: "abort", session: this.id, ...stateError(error) } as const;
+    for (const to of ["peer", "dealer"] as const) if (to !== from) connections.get(to)?.control(abort);
+    const { code, message } = error;
+    log.warn({ session: this.id, code, message, round: this.rounds?.round }, "session failed");
+    this.waiter?.reject(error);
+    this.onEnd(this, error);
+  }
+
+  /** Waits for the set-up, and has server 0 ask the dealer. */
+  private async prepare(request: InferRequest): Promise<void> {
+    const { setups, connections, runs, party, timeoutMs } = this.context;
+    const setUp = await setups.whenReady(request.model, Math.min(READY_WAIT_MS, timeoutMs / 2));
+    if (this.ended) return;
+    const { model } = setUp;
+    if (request.plan !== model.hash) {
+      throw new SottoError(
+        "plan-mismatch",
+        `the client expects plan ${request.plan} of model ${model.name}, server ${party} holds ${model.hash}`,
+      );
+    }
+    const run = runs.get(model.plan, model.hash, request.sizes);
+    if (request.input.length !== run.cost.inputBytes) {
+      throw new SottoError(
+        "bad-input",
+        `an input share of ${run.cost.inputBytes} bytes expected for sizes ${sizesText(request.sizes)}, ` +
+          `got ${request.input.length}`,
+      );
+    }
+    this.run = run;
+    this.setUp = this.hold(setUp);
+    const dealer = connections.need("dealer");
+    this.cleanUp.push(dealer.onClose((error) => this.dealerLost(error)));
+    if (party === 0) {
+      dealer.control({
+        type: "deal",
+        session: this.id,
+        setup: setUp.id,
+        plan: model.hash,
+        sizes: request.sizes,
+      });
+    }
+    this.bind();
+  }
+
+  /** Request and randomness are there: they must be of the same run; then they become a Party. */
+  private bind(): void {
+    const { dealt, run } = this;
+    if (!dealt || !run || !this.setUp) return;
+    const setUp = this.setUpOf(dealt, this.setUp);
+    const { connections, party: index } = this.context;
+    this.agree("plan", "the dealer", dealt.plan, setUp.model.hash);
+    this.agree("sizes", "the dealer", sizesText(dealt.sizes), sizesText(run.network.sizes));
+    this.agree("set-up", "the dealer", dealt.setup, setUp.id);
+    const peer = connections.need("peer");
+    const dealer = connections.need("dealer");
+    this.cleanUp.push(peer.onClose((error) => this.peerLost(error)));
+
+    const events = {
+      onStage: () => {
+        this.timer.refresh();
+        this.begin();
+        this.rounds?.prepared();
+      },
+      onFail: (error: unknown) => this.fail(error),
+    };
+    const { ring } = this.context;
+    const { party, supply, close } = takeRandomness({ ring, index, run, setUp, dealt, dealer, events });
+    this.cleanUp.push(close);
+    this.party = party;
+    this.supply = supply;
+    const [us, them] =
+      index === 0 ? (["server-0", "server-1"] as const) : (["server-1", "server-0"] as const);
+    this.tagOut = frameTag("round", dealt.deal, run.hash, us, them);
+    const rounds = new Rounds({
+      party,
+      link: peer,
+      tag: this.tagOut,
+      other: this.other,
+      onRound: (round) => {
+        this.timer.refresh();
+        supply.reached(round);
+      },
+      onResult: (share) => this.finish(share),
+      onFail: (error) => this.fail(error),
+    });
+    const tagIn = frameTag("round", dealt.deal, run.hash, them, us);
+    this.cleanUp.push(peer.route(tagIn, (frame) => rounds.take(frame)));
+    this.rounds = rounds;
+    this.peer = peer;
+    supply.start();
+  }
+
+  /** A model may be set up anew while a request is on its way: what counts is what the randomness was made for. */
+  private setUpOf(dealt: Message<"dealt">, expected: SetUp): SetUp {
+    if (dealt.setup === expected.id) return expected;
+    const newer = this.context.setups.byId(dealt.setup);
+    return newer ? this.hold(newer) : expected;
+  }
+
+  private hold(setUp: SetUp): SetUp {
+    const lease = setUp.lease.acquire();
+    this.cleanUp.push(() => lease.release());
+    return setUp;
+  }
+
+  /** Says hello once the randomness is prepared, and starts the rounds once the other server has said the same. */
+  private begin(): void {
+    const { hello, dealt, run, party, rounds, request, peer } = this;
+    if (this.begun !== undefined || !dealt || !run || !party || !rounds || !request || !peer) return;
+    if (party.stagesPrepared < Math.min(run.stages, run.window)) return;
+    if (!this.greeted) {
+      this.greeted = true;
+      peer.control({ type: "hello", session: this.id, deal: dealt.deal, setup: dealt.setup, run: run.hash });
+    }
+    if (!hello) return;
+    this.agree("deal", this.other, hello.deal, dealt.deal);
+    this.agree("set-up", this.other, hello.setup, dealt.setup);
+    this.agree("run", this.other, hello.run, run.hash);
+    this.begun = performance.now();
+    party.begin(request.input);
+    rounds.start();
+  }
+
+  private finish(output: Uint8Array): void {
+    const { request, rounds, supply, begun } = this;
+    if (this.ended || !request || !rounds || begun === undefined) return;
+    const stats: ServerStats = {
+      onlineMs: performance.now() - begun,
+      offlineMs: begun - request.arrived,
+      rounds: rounds.count,
+      onlineBytes: rounds.sentBytes,
+      offlineBytes: this.dealtBytes + (supply?.bytes ?? 0),
+      saw: { input: hex(request.input.subarray(0, SAW_BYTES)), message: hex(rounds.saw) },
+    };
+    this.end();
+    const { onlineMs, offlineMs, onlineBytes, offlineBytes } = stats;
+    const counts = { rounds: rounds.count, onlineMs, offlineMs, onlineBytes, offlineBytes };
+    this.context.log.info({ session: this.id, model: request.model, ...counts }, "session done");
+    this.waiter?.resolve({ output, stats });
+    this.onEnd(this);
+  }
+
+  private end(): void {
+    this.ended = true;
+    clearTimeout(this.timer);
+    this.rounds?.stop();
+    // the last made is undone first: streams and Party before what they stand on
+    for (const undo of this.cleanUp.reverse()) undo();
+    this.cleanUp.length = 0;
+    this.party = undefined;
+    this.dealt = undefined;
+  }
+
+  private step(work: () => void): void {
+    if (this.ended) return;
+    try {
+      work();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private agree(what: string, who: string, theirs: string, ours: string): void {
+    if (theirs === ours) return;
+    throw new SottoError(
+      "plan-mismatch",
+      `session ${this.id}: ${who} runs ${what} ${theirs}, server ${this.context.party} runs ${what} ${ours}; ` +
+        "the client must send the same plan and sizes to both servers, and both must hold the same deployment",
+    );
+  }
+
+  private peerLost(error: SottoError): void {
+    const round = this.rounds?.round ? ` in round ${this.rounds.round} of ${this.rounds.count}` : "";
+    this.fail(new SottoError("unreachable", `${this.other} was lost${round}: ${error.message}`), "peer");
+  }
+
+  private dealerLost(error: SottoError): void {
+    const { party, run } = this;
+    // server 0 needs the dealer for its seed alone, server 1 until its last correction
+    if (party && run && (this.context.party === 0 || party.stagesPrepared === run.stages)) return;
+    const name = this.context.connections.name("dealer");
+    this.fail(
+      new SottoError(
+        "unreachable",
+        `${name} was lost before the session had its randomness: ${error.message}`,
+      ),
+    );
+  }
+
+  private timedOut(): void {
+    const { timeoutMs, connections } = this.context;
+    const text = `session ${this.id}: waited ${timeoutMs} ms for ${this.waitingFor(connections)}`;
+    this.fail(new SottoError("timeout", text));
+  }
+
+  private waitingFor(connections: Connections): string {
+    if (!this.request) return "the client's request, which seems to have reached the other server only";
+    if (!this.dealt) {
+      return this.context.party === 0
+        ? `randomness from ${connections.name("dealer")}`
+        : `randomness that ${this.other} asks for; the client's request may have reached this server only`;
+    }
+    if (this.begun !== undefined && this.rounds) return this.rounds.waitingFor;
+    const { greeted, party } = this;
+    if (!greeted)
+      return `the corrections of stage ${party?.stagesPrepared} from ${connections.name("dealer")}`;
+    return `${this.other} to join; the client's request may have reached this server only`;
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}

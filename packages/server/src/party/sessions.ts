@@ -1,0 +1,122 @@
+/** The sessions of a server: which message belongs to which, and that no id is taken twice. */
+import { SottoError } from "@sotto/core";
+import { type ControlMessage, stateError, tagText } from "@sotto/wire";
+import { Seen } from "../seen.js";
+import { Session } from "./session.js";
+import type { InferRequest, InferResult, SessionContext } from "./session-types.js";
+
+/** Reasons kept for requests that come after their session's end. */
+const KEPT_REASONS = 1000;
+
+export class Sessions {
+  private readonly context: SessionContext;
+  private readonly max: number;
+  private readonly running = new Map<string, Session>();
+  /** Ids that a client has used. */
+  private readonly taken = new Seen();
+  /** Sessions that ended before their request came: why. */
+  private readonly endedEarly = new Map<string, SottoError>();
+
+  constructor(context: SessionContext, max: number) {
+    this.context = context;
+    this.max = max;
+  }
+
+  /**
+   * Runs a session for a client.
+   * @param signal aborts when the client has gone.
+   * @throws SottoError conflict for an id that was used before; whatever ended the session.
+   */
+  async infer(id: string, request: InferRequest, signal: AbortSignal): Promise<InferResult> {
+    if (this.taken.has(id)) {
+      throw new SottoError(
+        "conflict",
+        `session ${id} was opened before; a session id serves one input, draw a new one`,
+      );
+    }
+    const active = [...this.running.values()].filter((s) => s.hasRequest).length;
+    if (active >= this.max) {
+      throw new SottoError(
+        "unreachable",
+        `server ${this.context.party} runs ${active} sessions already; try again`,
+      );
+    }
+    this.taken.add(id);
+    const early = this.endedEarly.get(id);
+    this.endedEarly.delete(id);
+    if (early) throw early;
+    const session = this.running.get(id) ?? this.open(id);
+    const gone = () => session.fail(new SottoError("unreachable", "the client has closed its request"));
+    signal.addEventListener("abort", gone);
+    try {
+      return await session.infer(request);
+    } finally {
+      signal.removeEventListener("abort", gone);
+    }
+  }
+
+  /** @returns whether the message belonged to a session. */
+  take(from: "peer" | "dealer", message: ControlMessage, bytes: number): boolean {
+    const name = this.context.connections.name(from);
+    switch (message.type) {
+      case "dealt":
+        if (from !== "dealer") return false;
+        this.expected(message.session)?.onDealt(message, bytes);
+        return true;
+      case "hello":
+        if (from !== "peer") return false;
+        this.expected(message.session)?.onHello(message);
+        return true;
+      case "abort":
+      case "refused": {
+        const id = message.type === "abort" ? message.session : message.about;
+        const error = new SottoError(message.code, `${name}: ${message.message}`);
+        const session = this.running.get(id);
+        session?.fail(error, from);
+        if (!session && message.type === "abort" && !this.taken.has(id)) this.remember(id, error);
+        return session !== undefined || message.type === "abort";
+      }
+      case "unknown-frame": {
+        if (from !== "peer") return true;
+        const session = [...this.running.values()].find((s) => s.tagOut && tagText(s.tagOut) === message.tag);
+        const what = `message of round ${message.number}`;
+        session?.fail(new SottoError("protocol", `${name} does not know the session of our ${what}`));
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  /** Ends every session. */
+  close(reason: string): void {
+    for (const session of [...this.running.values()]) session.fail(new SottoError("unreachable", reason));
+  }
+
+  /** The session of a message that may come before the client's request; undefined when it has ended. */
+  private expected(id: string): Session | undefined {
+    const session = this.running.get(id);
+    if (session) return session;
+    const over = this.taken.has(id) || this.endedEarly.has(id);
+    if (!over && this.running.size < 4 * this.max) return this.open(id);
+    const why = over ? `session ${id} has ended` : "too many sessions";
+    const abort = { type: "abort", session: id, ...stateError(new SottoError("conflict", why)) } as const;
+    this.context.connections.get("dealer")?.control(abort);
+    this.context.connections.get("peer")?.control(abort);
+    return undefined;
+  }
+
+  private open(id: string): Session {
+    const session = new Session(id, this.context, (ended, error) => {
+      this.running.delete(id);
+      if (error && !ended.hasRequest) this.remember(id, error);
+    });
+    this.running.set(id, session);
+    return session;
+  }
+
+  private remember(id: string, error: SottoError): void {
+    this.endedEarly.set(id, error);
+    if (this.endedEarly.size > KEPT_REASONS) this.endedEarly.delete(this.endedEarly.keys().next().value!);
+  }
+}

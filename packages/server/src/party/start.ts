@@ -1,0 +1,154 @@
+/** A computing server as a daemon: its models, its connections to the other server and the dealer, its API. */
+import { Ring } from "@sotto/core";
+import { asSottoError, greet, type Link } from "@sotto/wire";
+import { type Identity, keepConnected, type Listener, listen, readIdentity } from "@sotto/wire/node";
+import { type CheckedServerConfig, checkServerConfig, type ServerConfig } from "../config.js";
+import type { DaemonOptions } from "../dealer/start.js";
+import { type Logger, makeLog } from "../log.js";
+import { CONNECT_TIMEOUT_MS, newId } from "../parties.js";
+import { Runs } from "../runs.js";
+import { Connections, type Other } from "./connections.js";
+import { SetupFollower } from "./follower.js";
+import { startApi } from "./http.js";
+import { SetupLeader, type SetupPart } from "./leader.js";
+import { Models } from "./models.js";
+import { Sessions } from "./sessions.js";
+import { SetUps } from "./setups.js";
+
+export interface RunningServer {
+  /** `peer` is there for party 0, which listens for party 1. */
+  ports: { http: number; peer?: number };
+  /** Ends sessions with an error to their clients, closes every connection. */
+  close(): Promise<void>;
+}
+
+/** @throws SottoError bad-config (what is wrong in it, or cannot be read or listened on), tls (the certificate). */
+export async function startServer(config: ServerConfig, options: DaemonOptions = {}): Promise<RunningServer> {
+  const checked = checkServerConfig(config);
+  const { party } = checked;
+  const log = (options.log ?? makeLog(`server-${party}`, checked.log?.level)).child({ party });
+  const identity = readIdentity(checked.tls, `server-${party}`);
+  const ring = options.ring ?? (await Ring.create());
+  const { sessionTimeoutMs: timeoutMs, maxSessions, maxBodyBytes } = checked.limits;
+  const connections = new Connections({ peer: `server ${1 - party}`, dealer: "the dealer" });
+  const models = await Models.load(checked.data, party, log);
+  const setups = new SetUps(models, connections);
+  const context = { party, ring, log, timeoutMs, models, setups, connections, runs: new Runs() };
+  const part = party === 0 ? new SetupLeader(context) : new SetupFollower(context);
+  const sessions = new Sessions(context, maxSessions);
+
+  const connected = (other: Other) => (link: Link) =>
+    attach(other, link, { connections, sessions, part, log });
+  // last opened, first closed
+  const closers: (() => void | Promise<void>)[] = [];
+  const close = async () => {
+    sessions.close(`server ${party} is shutting down`);
+    part.close();
+    // the errors are on their way to the clients and to the other parties
+    await new Promise((resolve) => setImmediate(resolve));
+    connections.close();
+    await Promise.all(closers.reverse().map((c) => c()));
+  };
+  try {
+    const api = await startApi({
+      party,
+      address: checked.http,
+      identity,
+      maxBodyBytes,
+      log,
+      models,
+      setups,
+      sessions,
+      onModel: () => part.kick(),
+      checkConnections: () => {
+        connections.need("peer");
+        connections.need("dealer");
+      },
+    });
+    closers.push(() => api.close());
+    const peer = await connectPeer(checked, identity, log, connections, connected("peer"));
+    closers.push(() => peer.close());
+    closers.push(
+      keepConnected({
+        address: checked.dealer,
+        identity,
+        self: peer.self,
+        remote: "dealer",
+        connectTimeoutMs: CONNECT_TIMEOUT_MS,
+        onLink: connected("dealer"),
+        onDown: (error) => connections.down("dealer", error.message),
+      }),
+    );
+    log.info({ http: api.port, peer: peer.port, models: models.list().length }, "server listens");
+    return { ports: { http: api.port, ...(peer.port === undefined ? {} : { peer: peer.port }) }, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Server 0 listens for server 1, which dials. */
+async function connectPeer(
+  config: CheckedServerConfig,
+  identity: Identity,
+  log: Logger,
+  connections: Connections,
+  onLink: (link: Link) => void,
+) {
+  const self = { role: config.party === 0 ? "server-0" : "server-1", boot: newId() } as const;
+  if (config.party === 1) {
+    const stop = keepConnected({
+      address: config.peer.connect!,
+      identity,
+      self,
+      remote: "server-0",
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      onLink,
+      onDown: (error) => connections.down("peer", error.message),
+    });
+    return { self, port: undefined, close: async () => stop() };
+  }
+  const refused = (error: unknown) => {
+    const { code, message } = asSottoError(error);
+    log.warn({ code, message }, "connection refused");
+    if (!connections.get("peer")) connections.down("peer", message);
+  };
+  const listener: Listener = await listen(
+    config.peer.listen!,
+    identity,
+    ["server-1"],
+    (channel) => {
+      greet(channel, self, "server-1", CONNECT_TIMEOUT_MS, onLink).catch(refused);
+    },
+    refused,
+  );
+  return { self, port: listener.port, close: () => listener.close() };
+}
+
+interface Attached {
+  connections: Connections;
+  sessions: Sessions;
+  part: SetupPart;
+  log: Logger;
+}
+
+/** Puts a new connection into use. */
+function attach(other: Other, link: Link, { connections, sessions, part, log }: Attached): void {
+  connections.up(other, link);
+  link.onControl = (message, bytes) => {
+    if (part.take(other, message) || sessions.take(other, message, bytes)) return;
+    if (message.type === "refused") {
+      log.debug({ other, about: message.about, code: message.code, message: message.message }, "refused");
+      return;
+    }
+    const text = `${message.type} is not a message that ${connections.name(other)} sends here`;
+    log.warn({ other, type: message.type }, "unexpected message");
+    link.control({ type: "refused", about: "", code: "protocol", message: text });
+  };
+  link.onClose((error) => {
+    connections.down(other, error.message, link);
+    log.info({ other, reason: error.message }, "disconnected");
+  });
+  log.info({ other }, "connected");
+  part.kick();
+}

@@ -1,0 +1,164 @@
+/** A connection to another party once both have said who they are: control messages, and frames by their tag. */
+import { SottoError } from "@sotto/core";
+import type { FrameChannel } from "./channel.js";
+import { asSottoError } from "./codes.js";
+import { CONTROL_TAG, type Frame, HEADER_BYTES, type Role, type Tag, tagText } from "./frame.js";
+import { type ControlMessage, controlFrame, PROTOCOL_VERSION, parseControl } from "./messages.js";
+
+/** Control messages are short; a plan is the largest thing in one. */
+const MAX_CONTROL = 8 * 2 ** 20;
+
+export class Link {
+  readonly remote: Role;
+  /** Drawn by the other process at its start. */
+  readonly remoteBoot: string;
+  /** Set once, by greet()'s caller. It does not throw. @param bytes of the whole frame. */
+  onControl: (message: ControlMessage, bytes: number) => void = () => {};
+  private readonly channel: FrameChannel;
+  private readonly routes = new Map<Tag, (frame: Frame) => void>();
+  private readonly closeListeners = new Set<(error: SottoError) => void>();
+  private closedBy: SottoError | undefined;
+
+  /** @internal See greet(). */
+  constructor(channel: FrameChannel, remote: Role, remoteBoot: string) {
+    this.channel = channel;
+    this.remote = remote;
+    this.remoteBoot = remoteBoot;
+    channel.onFrame = (frame) => this.take(frame);
+    channel.onClose = (error) => this.closed(error);
+  }
+
+  get open(): boolean {
+    return this.closedBy === undefined;
+  }
+
+  /** Sends a data frame whose header is filled in. */
+  send(frame: Uint8Array): void {
+    this.channel.send(frame);
+  }
+
+  control(message: ControlMessage): void {
+    this.channel.send(controlFrame(message));
+  }
+
+  drained(): Promise<void> {
+    return this.channel.drained();
+  }
+
+  /** Hands frames of a tag to a session, whose handler does not throw; returns what undoes it. */
+  route(tag: Tag, handler: (frame: Frame) => void): () => void {
+    if (this.routes.has(tag)) throw new SottoError("internal", `tag ${tagText(tag)} has a handler already`);
+    this.routes.set(tag, handler);
+    return () => {
+      this.routes.delete(tag);
+    };
+  }
+
+  /** Called once when the link goes, at once if it has gone; returns what undoes it. */
+  onClose(listener: (error: SottoError) => void): () => void {
+    if (this.closedBy) {
+      listener(this.closedBy);
+      return () => {};
+    }
+    this.closeListeners.add(listener);
+    return () => {
+      this.closeListeners.delete(listener);
+    };
+  }
+
+  close(): void {
+    this.channel.close();
+  }
+
+  private take(frame: Frame): void {
+    if (frame.tag !== CONTROL_TAG) {
+      const handler = this.routes.get(frame.tag);
+      if (handler) handler(frame);
+      else this.control({ type: "unknown-frame", tag: tagText(frame.tag), number: frame.number });
+      return;
+    }
+    try {
+      this.onControl(readControl(frame), HEADER_BYTES + frame.payload.length);
+    } catch (error) {
+      // what cannot be read may have concerned any session: nothing on this connection can be relied upon
+      const { code, message } = asSottoError(error);
+      this.control({ type: "refused", about: "", code, message: message.slice(0, 500) });
+      this.closed(new SottoError(code, `${this.remote}: ${message}`, { cause: error }));
+      this.channel.close();
+    }
+  }
+
+  private closed(error?: SottoError): void {
+    if (this.closedBy) return;
+    this.closedBy = error ?? new SottoError("unreachable", `the connection to ${this.remote} was closed`);
+    this.routes.clear();
+    for (const listener of [...this.closeListeners]) listener(this.closedBy);
+    this.closeListeners.clear();
+  }
+}
+
+export interface Greeting {
+  role: Role;
+  /** Drawn at this process's start. */
+  boot: string;
+}
+
+/**
+ * Says who we are and waits for the other side to do so.
+ * @param expected the role that the other side's certificate names.
+ * @param onLink called at once, since the next message may be in the same chunk of bytes.
+ * @throws SottoError protocol (another version or role), timeout, or what the other side refused us with.
+ */
+export function greet(
+  channel: FrameChannel,
+  self: Greeting,
+  expected: Role,
+  timeoutMs: number,
+  onLink: (link: Link) => void,
+): Promise<Link> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: SottoError) => {
+      clearTimeout(timer);
+      reject(error);
+      channel.close();
+    };
+    const timer = setTimeout(() => {
+      fail(
+        new SottoError("timeout", `${expected} connected but did not say who it is within ${timeoutMs} ms`),
+      );
+    }, timeoutMs);
+    channel.onClose = (error) => fail(error ?? new SottoError("unreachable", "closed"));
+    channel.onFrame = (frame) => {
+      let message: ControlMessage;
+      try {
+        message = readControl(frame);
+      } catch (error) {
+        fail(asSottoError(error));
+        return;
+      }
+      if (message.type === "refused") return fail(new SottoError(message.code, message.message));
+      const stated =
+        message.type === "welcome" ? `${message.role}, version ${message.version}` : message.type;
+      const wanted = `${expected}, version ${PROTOCOL_VERSION}`;
+      if (message.type !== "welcome" || stated !== wanted) {
+        return fail(new SottoError("protocol", `the other side says it is ${stated}; expected ${wanted}`));
+      }
+      clearTimeout(timer);
+      const link = new Link(channel, expected, message.boot);
+      onLink(link);
+      resolve(link);
+    };
+    channel.send(controlFrame({ type: "welcome", version: PROTOCOL_VERSION, ...self }));
+  });
+}
+
+function readControl(frame: Frame): ControlMessage {
+  if (frame.tag !== CONTROL_TAG || frame.payload.length > MAX_CONTROL) {
+    throw new SottoError(
+      "protocol",
+      `expected a control message of at most ${MAX_CONTROL} bytes, got ${frame.payload.length} bytes ` +
+        `with tag ${tagText(frame.tag)}`,
+    );
+  }
+  return parseControl(frame.payload);
+}

@@ -1,0 +1,104 @@
+/**
+ * Control messages: everything between the parties that is not words of a round, a stage or a set-up.
+ * docs/protocol.md, "Sessions". Ids are fresh and random; `plan` is a plan's hash unless said otherwise.
+ */
+import { SottoError } from "@sotto/core";
+import { z } from "zod";
+import { errorCode } from "./codes.js";
+import { CONTROL_TAG, HEADER_BYTES, ROLES, writeHeader } from "./frame.js";
+
+/** Raised when frames or messages change their meaning. */
+export const PROTOCOL_VERSION = 1;
+
+/** Longest name of a model; a name is also a file's name. */
+export const modelName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/,
+    "expected 1 to 100 letters, digits, dots, dashes or underscores",
+  );
+
+/** 16 random bytes, hex: a session, a deal, a set-up, a deployment, a start of a process. */
+export const id = z.string().regex(/^[0-9a-f]{32}$/, "expected 32 hex digits");
+/** SHA-256 or a seed, hex. */
+export const hex32 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits");
+
+const MAX_SIZE = 2 ** 24;
+export const sizes = z.record(z.string().max(200), z.number().int().min(1).max(MAX_SIZE));
+
+const text = z.string().max(2000);
+const type = <T extends string>(name: T) => z.literal(name);
+
+export const controlMessage = z.discriminatedUnion("type", [
+  /** First message of both sides. `boot` is drawn at the start of a process: another one has lost its memory. */
+  z.object({ type: type("welcome"), version: z.number(), role: z.enum(ROLES), boot: id }),
+  /** The answer to a message that asked for something. `about`: its session or set-up, or "" for the connection. */
+  z.object({ type: type("refused"), about: z.string().max(100), code: errorCode, message: text }),
+  /** A data frame arrived whose tag nobody expects. */
+  z.object({ type: type("unknown-frame"), tag: z.string().max(16), number: z.number() }),
+
+  /** Server 0 to server 1: set this model up under this id. `deployment` says whose shares belong together. */
+  z.object({ type: type("setup"), setup: id, name: modelName, plan: hex32, deployment: id }),
+  z.object({ type: type("setup-accepted"), setup: id }),
+  /** Server 0 to the dealer, with the plan itself. */
+  z.object({ type: type("setup-request"), setup: id, plan: z.unknown() }),
+  /** The dealer to each server: its seed of the weights' masks. */
+  z.object({ type: type("setup-seed"), setup: id, plan: hex32, seed: hex32 }),
+  z.object({ type: type("setup-done"), setup: id }),
+  /** Server 0 to the dealer: no session will use this set-up any more. */
+  z.object({ type: type("setup-drop"), setup: id }),
+  /** Server 1 to server 0: its models have changed; what was refused may work now. */
+  z.object({ type: type("changed") }),
+
+  /** Server 0 to the dealer: randomness for one session. */
+  z.object({ type: type("deal"), session: id, setup: id, plan: hex32, sizes }),
+  /** The dealer to each server: its seed for this session, and the id of the randomness. */
+  z.object({ type: type("dealt"), session: id, deal: id, setup: id, plan: hex32, sizes, seed: hex32 }),
+  /** Server 1 to the dealer: so many more stages may be sent. */
+  z.object({
+    type: type("credit"),
+    deal: id,
+    stages: z
+      .number()
+      .int()
+      .min(1)
+      .max(2 ** 20),
+  }),
+  /** Between the servers: this is what I am about to run. `run` is the run hash. */
+  z.object({ type: type("hello"), session: id, deal: id, setup: id, run: hex32 }),
+  z.object({ type: type("abort"), session: id, code: errorCode, message: text }),
+]);
+
+export type ControlMessage = z.infer<typeof controlMessage>;
+/** A control message of one type. */
+export type Message<T extends ControlMessage["type"]> = Extract<ControlMessage, { type: T }>;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** A control message as a frame. */
+export function controlFrame(message: ControlMessage): Uint8Array {
+  const payload = encoder.encode(JSON.stringify(message));
+  const frame = new Uint8Array(HEADER_BYTES + payload.length);
+  frame.set(payload, HEADER_BYTES);
+  writeHeader(frame, 0, CONTROL_TAG);
+  return frame;
+}
+
+/**
+ * Reads a control frame's payload.
+ * @throws SottoError protocol naming the fields that are wrong; never their values, which may be secret.
+ */
+export function parseControl(payload: Uint8Array): ControlMessage {
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(payload));
+  } catch {
+    // the parser's own message quotes its input
+    throw new SottoError("protocol", `a control message of ${payload.length} bytes is not UTF-8 JSON`);
+  }
+  const parsed = controlMessage.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const wrong = parsed.error.issues.map((i) => `${i.path.join(".") || "type"}: ${i.message}`).join("; ");
+  throw new SottoError("protocol", `a control message is not one that this version knows: ${wrong}`);
+}

@@ -1,0 +1,38 @@
+/** Node's network errors in the product's terms. */
+import { SottoError } from "@sotto/core";
+import { asSottoError } from "../codes.js";
+
+const TLS_CODES =
+  /^(ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|CERT_|INVALID_CA|HOSTNAME_MISMATCH)/;
+const OURS = /ALERT/;
+const UNREACHABLE = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ECONNABORTED",
+  "EPIPE",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EADDRNOTAVAIL",
+  "ETIMEDOUT",
+]);
+
+/** @param what the party and its address, for example "server 0 (https://127.0.0.1:9443)". */
+export function networkError(error: unknown, what: string): SottoError {
+  if (error instanceof SottoError) return error;
+  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
+  const text = error instanceof Error ? error.message : String(error);
+  if (TLS_CODES.test(code)) {
+    const why = OURS.test(code)
+      ? `${what} does not accept this party's certificate (${code}); expected one of the cluster's CA`
+      : `${what} has no certificate of the cluster's CA (${code}: ${text})`;
+    return new SottoError("tls", `${why}; compare the tls section of both parties' configurations`, {
+      cause: error,
+    });
+  }
+  if (UNREACHABLE.has(code)) {
+    return new SottoError("unreachable", `${what} is unreachable: ${text || code}`, { cause: error });
+  }
+  return asSottoError(error);
+}

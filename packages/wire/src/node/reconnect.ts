@@ -1,0 +1,63 @@
+/** Keeps a link to a party that is dialled: connects, waits until it goes, connects again. */
+import type { SottoError } from "@sotto/core";
+import { asSottoError } from "../codes.js";
+import type { Role } from "../frame.js";
+import { type Greeting, greet, type Link } from "../link.js";
+import type { Identity } from "./identity.js";
+import { type Address, type ChannelOptions, dial } from "./tls.js";
+
+const FIRST_DELAY_MS = 50;
+const MAX_DELAY_MS = 1000;
+
+export interface ReconnectOptions extends ChannelOptions {
+  address: Address;
+  identity: Identity;
+  self: Greeting;
+  remote: Role;
+  connectTimeoutMs: number;
+  onLink: (link: Link) => void;
+  /** An attempt failed, or the link was lost. */
+  onDown: (error: SottoError) => void;
+}
+
+/** Starts at once. @returns what stops it and closes the link. */
+export function keepConnected(options: ReconnectOptions): () => void {
+  const giveUp = new AbortController();
+  const { signal } = giveUp;
+  let link: Link | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let delay = FIRST_DELAY_MS;
+
+  const down = (error: SottoError) => {
+    link = undefined;
+    if (signal.aborted) return;
+    options.onDown(error);
+    // jitter keeps parties that lost the same peer from coming back in step
+    timer = setTimeout(attempt, delay * (0.5 + Math.random()));
+    delay = Math.min(delay * 2, MAX_DELAY_MS);
+  };
+
+  const attempt = async () => {
+    try {
+      const { address, identity, remote, connectTimeoutMs, self } = options;
+      const channel = await dial(address, identity, remote, connectTimeoutMs, { ...options, signal });
+      if (signal.aborted) return channel.close();
+      await greet(channel, self, remote, connectTimeoutMs, (made) => {
+        if (signal.aborted) return made.close();
+        link = made;
+        delay = FIRST_DELAY_MS;
+        options.onLink(made);
+        made.onClose(down);
+      });
+    } catch (error) {
+      down(asSottoError(error));
+    }
+  };
+
+  void attempt();
+  return () => {
+    giveUp.abort();
+    clearTimeout(timer);
+    link?.close();
+  };
+}

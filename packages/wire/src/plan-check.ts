@@ -1,0 +1,68 @@
+/** A plan that came from somebody else: is it one? What it means is for core's instantiate() to judge. */
+import { PLAN_VERSION, type Plan, SottoError } from "@sotto/core";
+import { z } from "zod";
+
+const dimension = z.union([z.number().int().min(0), z.string()]);
+const shape = z.array(
+  z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 31),
+);
+const scale = z.number().int().min(0).max(63);
+const finite = z.number();
+const named = z.looseObject({ name: z.string() });
+
+const MAX_WORDS = 2 ** 31;
+
+const layer = z.looseObject({
+  op: z.string(),
+  name: z.string(),
+  inputs: z.array(z.string()),
+  outputs: z.array(z.string()),
+});
+
+const plan = z.object({
+  version: z.number(),
+  name: z.string(),
+  inputs: z.array(z.object({ name: z.string(), shape: z.array(dimension), kind: z.enum(["real", "token"]) })),
+  outputs: z.array(named),
+  layers: z.array(layer),
+  constants: z.record(z.string(), z.object({ shape, data: z.array(finite) })),
+  precision: z.object({ operand: scale, weight: scale, gate: scale, activation: scale }),
+  ranges: z.record(z.string(), finite),
+  tensors: z.array(
+    z
+      .object({
+        name: z.string(),
+        kind: z.enum(["matrix", "vector"]),
+        rows: z.number().int().min(1),
+        cols: z.number().int().min(1),
+        scale,
+        bound: finite,
+      })
+      .refine((t) => t.rows * t.cols <= MAX_WORDS, "too many words"),
+  ),
+  publicTensors: z.array(z.object({ name: z.string(), shape, sha256: z.string().regex(/^[0-9a-f]{64}$/) })),
+  gruBounds: z.record(z.string(), z.object({ x: finite, z: finite, r: finite, v: finite, n: finite })),
+});
+
+/** @throws SottoError plan-mismatch for another version of plans; bad-model naming the fields that are wrong. */
+export function checkPlan(value: unknown): Plan {
+  const version = z.object({ version: z.unknown() }).safeParse(value).data?.version;
+  if (version !== PLAN_VERSION) {
+    throw new SottoError(
+      "plan-mismatch",
+      `a plan of version ${PLAN_VERSION} expected, got version ${JSON.stringify(version)?.slice(0, 40)}; ` +
+        "compile the model with the servers' version of sotto",
+    );
+  }
+  const parsed = plan.safeParse(value);
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.slice(0, 5).map((i) => `${i.path.join(".")}: ${i.message}`);
+    throw new SottoError("bad-model", `not a plan: ${wrong.join("; ")}`);
+  }
+  // the value itself, not zod's copy: the hash covers every field
+  return value as Plan;
+}
