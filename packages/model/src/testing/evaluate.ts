@@ -2,8 +2,8 @@
 import {
   applyPending,
   type CompileOptions,
-  compile,
   type Constant,
+  compile,
   instantiate,
   type ModelDescription,
   prepareInputs,
