@@ -1,7 +1,7 @@
 export * from "./errors.js";
 export { type Cost, cost, costByLayer, stageCorrectionBytes } from "./interpret/cost.js";
 export { Dealer } from "./interpret/dealer.js";
-export { CorrectedMaterial, type Material, SeedMaterial, STREAM } from "./interpret/material.js";
+export { CorrectedMaterial, type Material, SeedMaterial } from "./interpret/material.js";
 export { Party } from "./interpret/party.js";
 export { runClear, runExact, type Values } from "./interpret/plain.js";
 export { DealerSetup, PartyModel, PartySetup, setupBytes, type TensorShares } from "./interpret/setup.js";
@@ -10,7 +10,7 @@ export * from "./plan/description.js";
 export * from "./plan/fold.js";
 export { instantiate, type Network, type NetworkInput, type NetworkOutput } from "./plan/instantiate.js";
 export * from "./plan/plan.js";
-export { inputShape, sizesOf } from "./plan/sizes.js";
+export { sizesOf } from "./plan/sizes.js";
 export { type Program, roundBytes, rounds } from "./program/program.js";
 export { SEED_BYTES, Stream } from "./random/stream.js";
 export { type RandomBytes, systemRandom } from "./random/system.js";

@@ -111,6 +111,12 @@ export class PartySetup {
     return new PartySetup(ring, plan, index, shares, new Stream(ring, seed, STREAM.weights));
   }
 
+  /** Frees the masks; for a set-up that is given up. */
+  close(): void {
+    for (const R of this.masks.values()) R.free();
+    this.masks.clear();
+  }
+
   /** This server's share of W + R, all matrices one after the other. */
   message(): Uint8Array {
     if (this.sent) return this.sent;

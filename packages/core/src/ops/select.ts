@@ -26,6 +26,8 @@ export const select: Operation<SelectNode> = {
   prepare(node, party) {
     const [{ n }] = draws(node) as [Draw];
     party.prepared[node.id] = [party.material.selectionBits(n)];
+    // made here, so that the rounds find it ready
+    party.table(node.table, windowOf(node.table, node.nodeBits));
   },
   evaluate(node, party) {
     const { ring } = party;

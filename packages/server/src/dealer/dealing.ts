@@ -1,5 +1,5 @@
 /** One session's randomness: made once, streamed to server 1 as it grants credits, then gone. */
-import { Dealer, type DealerSetup, type Ring, SottoError, STREAM, Stream } from "@sotto/core";
+import { Dealer, type DealerSetup, type Ring, SottoError } from "@sotto/core";
 import { dataFrame, frameTag, type Link, type Tag } from "@sotto/wire";
 import type { Leased } from "../lease.js";
 import type { Run } from "../runs.js";
@@ -23,7 +23,6 @@ export class Dealing {
   readonly deal: string;
   private readonly options: DealingOptions;
   private readonly dealer: Dealer;
-  private readonly streams: Stream[];
   private readonly tag: Tag;
   private credits = 0;
   private stage = 0;
@@ -37,14 +36,7 @@ export class Dealing {
     this.session = options.session;
     this.deal = options.deal;
     this.tag = frameTag("corrections", options.deal, run.hash, "dealer", "server-1");
-    const [mask, share, selection, masks1] = [
-      new Stream(ring, seeds[0], STREAM.mask),
-      new Stream(ring, seeds[0], STREAM.share),
-      new Stream(ring, seeds[0], STREAM.selection),
-      new Stream(ring, seeds[1], STREAM.mask),
-    ] as const;
-    this.streams = [mask, share, selection, masks1];
-    this.dealer = new Dealer(ring, run.network.program, setup.value, { mask, share, selection }, masks1);
+    this.dealer = Dealer.fromSeeds(ring, run.network.program, setup.value, seeds);
   }
 
   /** @throws SottoError protocol when more stages are granted than a run has. */
@@ -60,7 +52,7 @@ export class Dealing {
   /** Sends nothing more. */
   cancel(): void {
     this.cancelled = true;
-    void this.work();
+    if (!this.running) this.end();
   }
 
   private async work(): Promise<void> {
@@ -69,15 +61,11 @@ export class Dealing {
     let failure: unknown;
     try {
       const slices = new Slices();
-      while (!this.dealer.done && (this.cancelled ? this.stage > 0 : this.credits > 0)) {
-        // a cancelled dealing runs dry, because the walk is what frees its vectors
+      while (!this.cancelled && !this.dealer.done && this.credits > 0) {
         const words = this.dealer.deal();
-        const number = this.stage++;
-        if (!this.cancelled) {
-          this.credits--;
-          this.options.link.send(dataFrame(number, this.tag, words));
-          await this.options.link.drained();
-        }
+        this.credits--;
+        this.options.link.send(dataFrame(this.stage++, this.tag, words));
+        await this.options.link.drained();
         if (slices.over) await slices.pause();
       }
     } catch (error) {
@@ -88,8 +76,9 @@ export class Dealing {
   }
 
   private end(error?: unknown): void {
+    if (this.ended) return;
     this.ended = true;
-    for (const stream of this.streams) stream.close();
+    this.dealer.close();
     this.options.setup.release();
     this.options.onEnd(error);
   }

@@ -5,8 +5,6 @@ import {
   PartySetup,
   type Ring,
   SottoError,
-  STREAM,
-  Stream,
   setupBytes,
   type TensorShares,
 } from "@sotto/core";
@@ -55,9 +53,7 @@ export class SetupExchange {
       throw new SottoError("protocol", `set-up ${this.options.id} has its seed already`);
     const { ring, party, model } = this.options;
     this.shares = loadTensorShares(ring, model.plan, model.share);
-    const stream = new Stream(ring, seed, STREAM.weights);
-    this.setup = new PartySetup(ring, model.plan, party, this.shares, stream);
-    stream.close();
+    this.setup = PartySetup.fromSeed(ring, model.plan, party, this.shares, seed);
     const message = this.setup.message();
     this.finish();
     void this.send(message);
@@ -67,8 +63,7 @@ export class SetupExchange {
   cancel(): void {
     if (this.over) return;
     this.end();
-    // finishing with our own message is how a set-up gives its memory back
-    this.setup?.finish(this.setup.message()).free();
+    this.setup?.close();
     this.freeShares();
   }
 

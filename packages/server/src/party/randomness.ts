@@ -2,7 +2,7 @@
  * From the dealer's message to a Party with its correlated randomness on the way. This is the one place where a
  * server uses a session's seed, and it wipes it: the seed cannot serve a second Party.
  */
-import { CorrectedMaterial, Party, type Ring, SeedMaterial, SottoError, STREAM, Stream } from "@sotto/core";
+import { CorrectedMaterial, Party, type Ring, SeedMaterial, SottoError } from "@sotto/core";
 import { frameTag, type Link, type Message } from "@sotto/wire";
 import type { Run } from "../runs.js";
 import type { SetUp } from "./setups.js";
@@ -30,17 +30,7 @@ export function takeRandomness(options: RandomnessOptions): {
   if (!dealt.seed) throw new SottoError("material", `the randomness of session ${dealt.session} is taken`);
   const seed = Buffer.from(dealt.seed, "hex");
   dealt.seed = "";
-  const streams: Stream[] = [];
-  const stream = (name: string): Stream => {
-    const made = new Stream(ring, seed, name);
-    streams.push(made);
-    return made;
-  };
-  const { mask, share, selection } = STREAM;
-  const material =
-    index === 0
-      ? new SeedMaterial({ mask: stream(mask), share: stream(share), selection: stream(selection) })
-      : new CorrectedMaterial(ring, stream(mask));
+  const material = index === 0 ? SeedMaterial.fromSeed(ring, seed) : CorrectedMaterial.fromSeed(ring, seed);
   seed.fill(0);
   const party = new Party(ring, run.network.program, index, setUp.lease.value, material);
   const { stages, window } = run;
@@ -52,7 +42,6 @@ export function takeRandomness(options: RandomnessOptions): {
   const close = () => {
     supply.stop();
     party.close();
-    for (const s of streams) s.close();
   };
   return { party, supply, close };
 }
