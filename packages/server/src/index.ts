@@ -1,6 +1,14 @@
-export { type CertificateOptions, makeCertificates } from "./certificates.js";
+import type { CertificateOptions } from "./certificates.js";
+
 export { type DealerConfig, loadDealerConfig, loadServerConfig, type ServerConfig } from "./config.js";
 export { type DaemonOptions, type RunningDealer, startDealer } from "./dealer/start.js";
 export type { Logger } from "./log.js";
 export type { ServerStats } from "./party/session-types.js";
 export { type RunningServer, startServer } from "./party/start.js";
+export type { CertificateOptions };
+
+/** See certificates.ts, which daemons need not load: what it imports is the largest part of their start. */
+export async function makeCertificates(dir: string, options: CertificateOptions = {}): Promise<void> {
+  const certificates = await import("./certificates.js");
+  return certificates.makeCertificates(dir, options);
+}

@@ -41,10 +41,12 @@ function secretsOf(resetAfter: boolean, layers: number): [Case, Case] {
     const tensors = new Map(
       plan.tensors.map((t) => [t.name, words(integers(compiled!.tensors[t.name]!, t.scale))]),
     );
-    const operand = plan.precision.operand;
     return {
       network,
-      secrets: { tensors, inputs: new Map([["x", words(integers(inputs.x, operand))]]) },
+      secrets: {
+        tensors,
+        inputs: new Map([["x", words(integers(inputs.x, network.program.inputs[0]!.scale))]]),
+      },
       expected: runExact(network.program, plan, compiled!.tensors, inputs),
     };
   };

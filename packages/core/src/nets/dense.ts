@@ -2,13 +2,7 @@
 import type { Builder } from "../program/builder.js";
 import type { SharedNode } from "../program/nodes.js";
 
-/** x [rows, in] gives [rows, out], at the weights' scale + operandScale. */
-export function dense(
-  p: Builder,
-  name: string,
-  x: SharedNode,
-  rows: number,
-  operandScale: number,
-): SharedNode {
-  return p.add(p.linear(`${name}.A`, x, rows, operandScale), p.parameter(`${name}.b`, rows));
+/** x [rows, in], shifted right by `shift` when opened, gives [rows, out]. */
+export function dense(p: Builder, name: string, x: SharedNode, rows: number, shift: number): SharedNode {
+  return p.add(p.linear(`${name}.A`, x, rows, shift), p.parameter(`${name}.b`, rows));
 }

@@ -78,6 +78,24 @@ describe("a private GRU", () => {
   });
 });
 
+describe("inputs of any range", () => {
+  it.each([1e-6, 1e-3, 0.03, 1, 8, 250, 5000, 1e6])("|x| <= %d: within 0.001 of float", (range) => {
+    const model = randomGru({ seed: `range ${range}`, hidden: 24, inputSize: 10, steps: 12 });
+    // input weights for such inputs: pre-activations are what they are for normalised ones
+    const W = model.tensors.W0!;
+    model.tensors.W0 = { shape: W.shape, data: W.data.map((w) => (w * 4) / range) };
+    const compiled = compile(model, { range });
+    const network = instantiate(compiled.plan, {});
+    const inputs = { x: randomInput(range, 12 * 10).map((v) => (v * range) / 4) };
+    const deployment = deployTogether(ring, compiled, seededBytes("deploy"));
+    const { outputs } = inferTogether(ring, network, deployment, inputs, seededBytes("run"));
+    const clear = runClear(network.program, compiled.tensors, inputs);
+    outputs.Y0!.data.forEach((v, i) => {
+      expect(Math.abs(v - clear.Y0![i]!)).toBeLessThan(0.001);
+    });
+  });
+});
+
 describe("cost", () => {
   const network = (options: RandomGru) => instantiate(compile(randomGru(options), { range: 4 }).plan, {});
   const base = { seed: 3, hidden: 32, inputSize: 16, steps: 20 };

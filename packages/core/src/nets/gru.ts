@@ -6,6 +6,7 @@
  * reset before: n = tanh(W_n x + b_n + U_n (r * h)): six rounds
  *   1 open h; 2 open z's and r's inputs; 3 open their selections; 4 open r * h, z; 5 open n's input; 6 its selection
  */
+import { operandOf, shiftedOperand } from "../plan/operand.js";
 import type { GruBounds, Precision } from "../plan/plan.js";
 import { activationTable } from "../plan/table.js";
 import type { Builder } from "../program/builder.js";
@@ -28,13 +29,17 @@ export interface InputProducts {
   n: SharedNode;
 }
 
-/** W x + b for `rows` rows of input. It depends on x alone. */
+/** W x + b for `rows` rows of input, at scale weight + operand. It depends on x alone. */
 export function gruInput(p: Builder, gru: GruStep, x: SharedNode, rows: number): InputProducts {
-  const gate = (g: "z" | "r" | "n") =>
-    p.add(
-      p.linear(`${gru.name}.W${g}`, x, rows, gru.precision.operand),
-      p.parameter(`${gru.name}.b${g}`, rows),
+  const { name, precision } = gru;
+  const { shift } = operandOf(x, precision);
+  const gate = (g: "z" | "r" | "n") => {
+    const product = p.linear(`${name}.W${g}`, x, rows, shift);
+    return p.add(
+      p.truncate(product, precision.weight + precision.operand),
+      p.parameter(`${name}.b${g}`, rows),
     );
+  };
   return { z: gate("z"), r: gate("r"), n: gate("n") };
 }
 
@@ -44,7 +49,7 @@ export function gruStep(p: Builder, gru: GruStep, x: InputProducts, h: SharedNod
   const sigmoid = activationTable("sigmoid", precision.activation);
   const tanh = activationTable("tanh", precision.activation);
   const U = (g: "z" | "r" | "n", state: SharedNode) =>
-    p.linear(`${name}.U${g}`, state, batch, precision.operand);
+    p.linear(`${name}.U${g}`, state, batch, shiftedOperand(state, precision).shift);
 
   const z = p.activation(sigmoid, p.within(p.add(x.z, U("z", h)), bounds.z));
   const r = p.activation(sigmoid, p.within(p.add(x.r, U("r", h)), bounds.r));

@@ -54,7 +54,7 @@ const cases: OperationCase[] = [
     name: "linear, operand shifted",
     tensors: [W],
     inputs: { x: { scale: 42, bound: 2 ** 42 } },
-    build: (p, { x }) => p.output("y", p.linear("W", x!, N / 8, 14)),
+    build: (p, { x }) => p.output("y", p.linear("W", x!, N / 8, 28)),
     allowed: (y, _, at, { x }) => {
       const [row, batch] = [at % 8, Math.floor(at / 8)];
       let [low, high] = [0, 0];
@@ -72,7 +72,7 @@ const cases: OperationCase[] = [
     name: "linear, operand as it is",
     tensors: [W],
     inputs: { x: { scale: 14, bound: 2 ** 17 } },
-    build: (p, { x }) => p.output("y", p.linear("W", x!, N / 8, 14)),
+    build: (p, { x }) => p.output("y", p.linear("W", x!, N / 8, 0)),
     allowed: (y, _, at, { x }) => {
       let sum = 0;
       const batch = Math.floor(at / 8);

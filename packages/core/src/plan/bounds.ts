@@ -5,6 +5,7 @@
  */
 
 import { integers } from "../interpret/plain.js";
+import type { Operand } from "./operand.js";
 import type { GruBounds, Precision } from "./plan.js";
 import type { LayerTensors, Matrix } from "./tensors.js";
 
@@ -31,32 +32,36 @@ export function tensorBound(t: LayerTensors[string], scale: number): number {
 }
 
 /**
- * @param xMax largest |integer| of the layer's input at the operand scale, slack included.
- * @param h the same of its state: interpolation keeps it between the initial state and [-1, 1].
+ * @param x the layer's input as operand. @param h its state: interpolation keeps it between the initial state
+ * and [-1, 1]. Slack is added to both, as either may be a state.
  */
 export function gruBounds(
   t: LayerTensors,
   resetAfter: boolean,
   precision: Precision,
-  xMax: number,
-  h: number,
+  x: Operand,
+  h: Operand,
 ): GruBounds {
+  const xMax = x.bound + STATE_SLACK;
+  const hMax = h.bound + STATE_SLACK;
   const { weight, operand } = precision;
-  const sums = (name: string) => rowSums(t[name]!, integers(t[name]!.values, weight));
+  const sums = (name: string, scale: number) => rowSums(t[name]!, integers(t[name]!.values, scale));
+  // W x is truncated to scale weight + operand, which may add one place
+  const unit = 2 ** (x.weightScale + x.scale - weight - operand);
+  const input = (g: string) => sums(`W${g}`, x.weightScale).map((w) => Math.floor((w * xMax) / unit) + 1);
   const bias = (name: string) => integers(t[name]!.values, weight + operand).map(Math.abs);
   const gate = (g: "z" | "r") => {
-    const [W, U, b] = [sums(`W${g}`), sums(`U${g}`), bias(`b${g}`)];
-    return publish(largest(W.map((w, i) => w * xMax + U[i]! * h + b[i]!)));
+    const [U, b] = [sums(`U${g}`, weight), bias(`b${g}`)];
+    return publish(largest(input(g).map((w, i) => w + U[i]! * hMax + b[i]!)));
   };
-  const U = sums("Un");
+  const U = sums("Un", weight);
   const bv = resetAfter ? bias("bv") : U.map(() => 0);
-  const v = U.map((u, i) => u * h + bv[i]!);
-  const W = sums("Wn");
+  const v = U.map((u, i) => u * hMax + bv[i]!);
   const bn = bias("bn");
   // r v: |r| < 1, and v was truncated to the operand scale, which may add one place there
   const place = resetAfter ? 2 ** weight : 0;
-  const n = W.map((w, i) => w * xMax + bn[i]! + v[i]! + place);
-  return { x: xMax, h, z: gate("z"), r: gate("r"), v: publish(largest(v)), n: publish(largest(n)) };
+  const n = input("n").map((w, i) => w + bn[i]! + v[i]! + place);
+  return { x: xMax, h: hMax, z: gate("z"), r: gate("r"), v: publish(largest(v)), n: publish(largest(n)) };
 }
 
 function rowSums(m: Matrix, q: Float64Array): Float64Array {

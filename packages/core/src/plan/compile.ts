@@ -2,12 +2,12 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { SottoError } from "../errors.js";
-import { integers, type Values } from "../interpret/plain.js";
-import type { SharedNode } from "../program/nodes.js";
+import type { Values } from "../interpret/plain.js";
 import { signedBits } from "../program/program.js";
 import { gruBounds, publish, STATE_SLACK, tensorBound } from "./bounds.js";
 import type { DenseLayer, GruLayer, ModelDescription, Tensor } from "./description.js";
 import { walk } from "./instantiate.js";
+import type { Operand } from "./operand.js";
 import {
   type GruBounds,
   PLAN_VERSION,
@@ -47,6 +47,8 @@ const LADDER: readonly Precision[] = [
 const MAX_DENSE_SCALE = 14;
 const MIN_DENSE_SCALE = 6;
 const WORD = 64;
+/** Integers of so many bits are exact in doubles. */
+const EXACT_BITS = 53;
 
 /** @throws SottoError does-not-fit naming the layer and what would make it fit; bad-model; unsupported. */
 export function compile(model: ModelDescription, options: CompileOptions = {}): Compiled {
@@ -107,7 +109,7 @@ class Compiler {
     walk(skeleton, sizes, this.plans, {
       tensor: (name) => this.plans.get(name)!,
       prepareDense: (layer, x) => this.prepareDense(layer, x),
-      gruBounds: (layer, xMax, hMax) => this.prepareGru(layer, xMax, hMax),
+      gruBounds: (layer, x, h) => this.prepareGru(layer, x, h),
     });
     return {
       plan: { ...skeleton, tensors: [...this.plans.values()], gruBounds: this.gruBounds },
@@ -142,40 +144,42 @@ class Compiler {
     return t;
   }
 
-  private prepareGru(layer: GruLayer, xMax: number, hMax: number): GruBounds {
+  private prepareGru(layer: GruLayer, x: Operand, h: Operand): GruBounds {
     const tensors = gruTensors(this.model, layer);
     const { weight, operand } = this.precision;
-    this.add(layer.name, tensors, (t) => (t.kind === "matrix" ? weight : weight + operand));
-    // the input may be another layer's state
-    const [x, h] = [xMax + STATE_SLACK, hMax + STATE_SLACK];
+    this.add(layer.name, tensors, (suffix) => {
+      if (suffix.startsWith("b")) return weight + operand;
+      return suffix.startsWith("W") ? x.weightScale : weight;
+    });
     const bounds = gruBounds(tensors, layer.resetAfter, this.precision, x, h);
     this.gruBounds[layer.name] = bounds;
     return bounds;
   }
 
   /** The finest weights with which the products fit the modulus that the operand's opening leaves. */
-  private prepareDense(layer: DenseLayer, x: SharedNode): void {
+  private prepareDense(layer: DenseLayer, x: Operand): void {
     const tensors = denseTensors(this.model, layer);
-    const { operand } = this.precision;
-    const shift = x.scale - operand;
-    const xMax = Math.max(-x.lo, x.hi) / 2 ** shift + 2;
-    for (let scale = MAX_DENSE_SCALE; scale >= MIN_DENSE_SCALE; scale--) {
+    const bits = Math.min(WORD - x.shift, EXACT_BITS);
+    // a shifted operand is one of the coarser ones: finer weights than MAX_DENSE_SCALE would not help
+    const finest = x.shift > 0 ? MAX_DENSE_SCALE : x.weightScale;
+    for (let scale = finest; scale >= Math.min(finest, MIN_DENSE_SCALE); scale--) {
       const bound =
-        publish(tensorBound(tensors.A!, scale)) * xMax + publish(tensorBound(tensors.b!, scale + operand));
-      if (signedBits(-bound, bound) + 1 > WORD - shift) continue;
-      this.add(layer.name, tensors, (t) => (t.kind === "matrix" ? scale : scale + operand));
+        publish(tensorBound(tensors.A!, scale)) * (x.bound + STATE_SLACK) +
+        publish(tensorBound(tensors.b!, scale + x.scale));
+      if (signedBits(-bound, bound) + 1 > bits) continue;
+      this.add(layer.name, tensors, (suffix) => (suffix === "A" ? scale : scale + x.scale));
       return;
     }
     throw new SottoError(
       "does-not-fit",
-      `layer ${layer.name}: its outputs can exceed 2^${WORD - shift - 2 - operand - MIN_DENSE_SCALE}; scale its weights down`,
+      `layer ${layer.name}: its outputs can exceed 2^${bits - 2 - x.scale - MIN_DENSE_SCALE}; scale its weights down`,
     );
   }
 
-  private add(layer: string, tensors: LayerTensors, scaleOf: (t: LayerTensors[string]) => number): void {
+  private add(layer: string, tensors: LayerTensors, scaleOf: (suffix: string) => number): void {
     for (const [suffix, t] of Object.entries(tensors)) {
       const name = `${layer}.${suffix}`;
-      const scale = scaleOf(t);
+      const scale = scaleOf(suffix);
       const { kind, rows, cols } = t;
       this.plans.set(name, { name, kind, rows, cols, scale, bound: publish(tensorBound(t, scale)) });
       this.values[name] = t.values;
@@ -191,9 +195,4 @@ export function tableHash(data: Float32Array): string {
     view.setFloat32(i * 4, v, true);
   });
   return bytesToHex(sha256(bytes));
-}
-
-/** The owner's integers of a tensor, as servers hold shares of them. */
-export function tensorIntegers(plan: TensorPlan, tensors: Values): Float64Array {
-  return integers(tensors[plan.name]!, plan.scale);
 }

@@ -18,6 +18,7 @@ import type {
   ViewLayer,
 } from "./description.js";
 import { applyView, dataOperands, foldConstant, isShapeLayer, shapeOf } from "./fold.js";
+import { inputScale, type Operand, operandOf, shiftedOperand } from "./operand.js";
 import type { GruBounds, Plan, Sizes, TensorPlan } from "./plan.js";
 import { inputShape } from "./sizes.js";
 import { activationTable } from "./table.js";
@@ -57,9 +58,9 @@ export interface Network {
 export interface Oracle {
   tensor(name: string): TensorPlan;
   /** For a dense layer: fixes the weights' scale, given its operand. */
-  prepareDense(layer: DenseLayer, x: SharedNode): void;
-  /** @param xMax, hMax largest |integer| of the layer's input and state at the operand scale. */
-  gruBounds(layer: GruLayer, xMax: number, hMax: number): GruBounds;
+  prepareDense(layer: DenseLayer, x: Operand): void;
+  /** @param h the state as operand; its bound holds for every step. */
+  gruBounds(layer: GruLayer, x: Operand, h: Operand): GruBounds;
 }
 
 /** @throws SottoError bad-input for sizes that the model does not take; does-not-fit, naming the layer. */
@@ -68,10 +69,10 @@ export function instantiate(plan: Plan, sizes: Sizes): Network {
   return walk(plan, sizes, tensors, {
     tensor: (name) => tensors.get(name)!,
     prepareDense: () => {},
-    gruBounds: (layer, xMax, hMax) => {
+    gruBounds: (layer, x, h) => {
       const bounds = plan.gruBounds[layer.name];
       if (!bounds) throw new SottoError("plan-mismatch", `the plan has no bounds for layer ${layer.name}`);
-      if (xMax > bounds.x || hMax > bounds.h) {
+      if (x.bound > bounds.x || h.bound > bounds.h) {
         throw new SottoError(
           "does-not-fit",
           `layer ${layer.name}: its input or state exceeds the bound that the plan assumes`,
@@ -142,8 +143,8 @@ class Walker {
     const range = this.plan.ranges[name];
     if (range === undefined)
       throw new SottoError("plan-mismatch", `the plan declares no range for input ${name}`);
-    const { operand } = this.plan.precision;
-    const bound = Math.round(range * 2 ** operand);
+    const scale = inputScale(range);
+    const bound = Math.round(range * 2 ** scale);
     this.builder.label = `input ${name}`;
     const length = shape.reduce((n, d) => n * d, 1);
     if (length > MAX_INPUT_ELEMENTS) {
@@ -153,7 +154,7 @@ class Walker {
       );
     }
     this.inputs.push({ ...about, range });
-    return this.pool.tensor(shape, [this.builder.input(name, length, operand, bound)]);
+    return this.pool.tensor(shape, [this.builder.input(name, length, scale, bound)]);
   }
 
   private layer(layer: Layer): void {
@@ -211,16 +212,14 @@ class Walker {
     const together = this.pool.level(at(0)) === this.pool.level(x.data);
     const whole = together ? this.pool.collect(x.data) : undefined;
     const first = whole ?? this.pool.collect(at(0));
+    const state = shiftedOperand(h, precision);
+    state.bound = Math.max(2 ** precision.operand, state.bound);
     const gru: GruStep = {
       name: layer.name,
       resetAfter: layer.resetAfter,
       batch,
       precision,
-      bounds: this.oracle.gruBounds(
-        layer,
-        operandBound(first, precision.operand),
-        Math.max(2 ** precision.operand, operandBound(h, precision.operand)),
-      ),
+      bounds: this.oracle.gruBounds(layer, operandOf(first, precision), state),
     };
     const all = whole ? gruInput(builder, gru, whole, steps * batch) : undefined;
     const states: SharedNode[] = [];
@@ -240,7 +239,8 @@ class Walker {
   private dense(layer: DenseLayer): void {
     const x = this.computed(layer, 0);
     const value = this.pool.collect(x.data);
-    this.oracle.prepareDense(layer, value);
+    const operand = operandOf(value, this.plan.precision);
+    this.oracle.prepareDense(layer, operand);
     const { rows: outer, cols: inner } = this.oracle.tensor(`${layer.name}.A`);
     if (x.shape.at(-1) !== inner) {
       throw new SottoError(
@@ -249,7 +249,7 @@ class Walker {
       );
     }
     const rows = value.length / inner;
-    const y = dense(this.builder, layer.name, value, rows, this.plan.precision.operand);
+    const y = dense(this.builder, layer.name, value, rows, operand.shift);
     this.put(layer, this.pool.tensor([...x.shape.slice(0, -1), outer], [y]));
   }
 
@@ -342,10 +342,4 @@ class Walker {
   private put(layer: Layer, tensor: PrivateTensor): void {
     this.tensors.set(layer.outputs[0]!, tensor);
   }
-}
-
-/** Largest |integer| of a value at the operand scale, one place of truncation included. */
-function operandBound(x: SharedNode, operand: number): number {
-  const shift = x.scale - operand;
-  return Math.floor(Math.max(-x.lo, x.hi) / 2 ** shift) + (shift > 0 ? 1 : 0);
 }

@@ -42,15 +42,13 @@ export class Builder {
   }
 
   /**
-   * x W^T for the weight matrix named, x of `rows` rows. The operand is brought to the plan's operand
-   * scale by a right shift of the opened word.
+   * x W^T for the weight matrix named, x of `rows` rows. The opened operand is shifted right by `shift` first
+   * (plan/operand.ts).
    */
-  linear(tensor: string, x: SharedNode, rows: number, operandScale: number): SharedNode {
+  linear(tensor: string, x: SharedNode, rows: number, shift: number): SharedNode {
     const t = this.tensor(tensor);
     if (x.length !== rows * t.cols)
       throw this.internal(`${tensor} takes ${t.cols} columns, not ${x.length / rows}`);
-    const shift = x.scale - operandScale;
-    if (shift < 0) throw this.internal(`${tensor}: operand at scale ${x.scale}, below ${operandScale}`);
     const open = this.open(x, shift);
     if ((open.operandShift ?? shift) !== shift) throw this.internal(`${tensor}: operand at two scales`);
     open.operandShift = shift;
@@ -64,7 +62,7 @@ export class Builder {
       rows,
       outer: t.rows,
       inner: t.cols,
-      ...value(rows * t.rows, open.level, t.scale + operandScale, -bound, bound),
+      ...value(rows * t.rows, open.level, t.scale + x.scale - shift, -bound, bound),
     });
   }
 

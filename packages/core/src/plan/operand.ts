@@ -1,0 +1,47 @@
+/**
+ * How a value enters a matrix product, and how fine the weights are for it. docs/protocol.md, "Scales".
+ *
+ * An input is shared at a scale that gives it 18 bits over its declared range, and its weights get the rest of
+ * 33 bits of fraction: whatever the range, the rounding of inputs and that of weights weigh alike. What is
+ * longer, a GRU's state above all, is shifted right to the plan's operand scale when it is opened.
+ */
+import type { Precision } from "./plan.js";
+
+/** Bits of an operand that goes into products as it is. */
+const DIRECT_BITS = 18;
+/** Bits of fraction of the product of such an operand. */
+const DIRECT_PRODUCT_SCALE = 33;
+
+export interface Operand {
+  /** The right shift of the opened word. */
+  shift: number;
+  /** Bits of fraction after it. */
+  scale: number;
+  /** Largest |integer| after it, a place for truncation included. */
+  bound: number;
+  /** Bits of fraction of the weights that it is multiplied with, at most. */
+  weightScale: number;
+}
+
+/** The scale of a client's input of |x| <= range. */
+export function inputScale(range: number): number {
+  const scale = DIRECT_BITS - Math.ceil(Math.log2(range));
+  return Math.min(DIRECT_PRODUCT_SCALE, Math.max(0, scale));
+}
+
+/** @param x a shared value's scale and bounds. */
+export function operandOf(x: { scale: number; lo: number; hi: number }, precision: Precision): Operand {
+  const most = Math.max(-x.lo, x.hi);
+  if (most <= 2 ** DIRECT_BITS || x.scale <= precision.operand) {
+    const weightScale = Math.max(0, DIRECT_PRODUCT_SCALE - x.scale);
+    return { shift: 0, scale: x.scale, bound: most, weightScale };
+  }
+  return shiftedOperand(x, precision);
+}
+
+/** The same for a value that is always shifted: a state, whose steps must all be alike. */
+export function shiftedOperand(x: { scale: number; lo: number; hi: number }, precision: Precision): Operand {
+  const shift = x.scale - precision.operand;
+  const bound = Math.floor(Math.max(-x.lo, x.hi) / 2 ** shift) + 1;
+  return { shift, scale: precision.operand, bound, weightScale: precision.weight };
+}
