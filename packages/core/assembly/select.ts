@@ -11,13 +11,28 @@ function bitsFrom(e: usize, words: i32, at: i32): u64 {
   return low | ((high << 1) << (63 - skip));
 }
 
+/** The sum of four lanes. */
+// @ts-ignore: decorator
+@inline
+function lanes(x: v128): i64 {
+  return (
+    <i64>i32x4.extract_lane(x, 0) +
+    <i64>i32x4.extract_lane(x, 1) +
+    <i64>i32x4.extract_lane(x, 2) +
+    <i64>i32x4.extract_lane(x, 3)
+  );
+}
+
 /**
  * out[d, i] = sign * sum_j e_i[j] c_d[(top_i - j) mod N], d = 0, 1, 2; N = 2^nodeBits >= 64.
  *
  * xhat: n words mod 2^(nodeBits + s), public. e: n vectors of N bits, secret.
- * table: `window` nodes (a multiple of 64, at most N) from the highest to the lowest, c_0 of all,
- * then c_1, then c_2. Node numbers in the window are -window/2 .. window/2 - 1; below it the
- * function is the constant `low`, above it `high`, whose parts are population counts.
+ * table: `window` nodes (a multiple of 64, at most N) from the highest to the lowest, eight at a time; of each
+ * eight the 16-bit limbs of c_0 (low, high), c_1 (low, high) and c_2, a limb holding 15 bits (ops/select.ts).
+ * A bit of e becomes a mask of 16 bits, and the dot product of masks (-1 or 0) and limbs adds up pairs of nodes:
+ * at most 128 limbs of 15 bits, which 32 bits hold.
+ * Node numbers in the window are -window/2 .. window/2 - 1; below it the function is the constant `low`, above
+ * it `high`, whose parts are population counts.
  */
 export function select(
   out: usize,
@@ -37,28 +52,30 @@ export function select(
   const half = window >> 1;
   const sign: u64 = negative ? ~(<u64>0) : 0; // (v ^ sign) - sign negates for server 1
   const plane = <usize>n << 3;
-  const column = <usize>window << 3;
+  const bitOf = i16x8(1, 2, 4, 8, 16, 32, 64, 128);
   for (let i = 0; i < n; i++) {
     const bits = e + ((<usize>i * <usize>words) << 3);
     const top = <i32>(load<u64>(xhat + (<usize>i << 3)) >> s) & (nodes - 1);
-    let a0 = i64x2.splat(0);
-    let a1 = i64x2.splat(0);
-    let a2 = i64x2.splat(0);
+    let l0 = i32x4.splat(0);
+    let h0 = i32x4.splat(0);
+    let l1 = i32x4.splat(0);
+    let h1 = i32x4.splat(0);
+    let l2 = i32x4.splat(0);
     let inside = 0;
+    let c = table;
     // bit t of the window's chunk belongs to j = top - half + 1 + t, that is, to node half - 1 - t
     for (let chunk = 0; chunk < window; chunk += 64) {
-      const w = bitsFrom(bits, words, (top - half + 1 + chunk) & (nodes - 1));
+      let w = bitsFrom(bits, words, (top - half + 1 + chunk) & (nodes - 1));
       inside += <i32>popcnt(w);
-      const all = i64x2.splat(w);
-      let pair = i64x2(1, 2);
-      let c = table + (<usize>chunk << 3);
-      for (let t = 0; t < 64; t += 2) {
-        const mask = i64x2.eq(v128.and(all, pair), pair);
-        pair = i64x2.shl(pair, 2);
-        a0 = i64x2.add(a0, v128.and(mask, v128.load(c)));
-        a1 = i64x2.add(a1, v128.and(mask, v128.load(c + column)));
-        a2 = i64x2.add(a2, v128.and(mask, v128.load(c + 2 * column)));
-        c += 16;
+      for (let t = 0; t < 64; t += 8) {
+        const mask = i16x8.eq(v128.and(i16x8.splat(<i16>(w & 255)), bitOf), bitOf);
+        w >>= 8;
+        l0 = i32x4.add(l0, i32x4.dot_i16x8_s(mask, v128.load(c)));
+        h0 = i32x4.add(h0, i32x4.dot_i16x8_s(mask, v128.load(c, 16)));
+        l1 = i32x4.add(l1, i32x4.dot_i16x8_s(mask, v128.load(c, 32)));
+        h1 = i32x4.add(h1, i32x4.dot_i16x8_s(mask, v128.load(c, 48)));
+        l2 = i32x4.add(l2, i32x4.dot_i16x8_s(mask, v128.load(c, 64)));
+        c += 80;
       }
     }
     let total = 0;
@@ -72,10 +89,10 @@ export function select(
       below += <i32>popcnt(w);
     }
     const above = total - inside - below;
-    const s0 =
-      i64x2.extract_lane(a0, 0) + i64x2.extract_lane(a0, 1) + <u64>below * low + <u64>above * high;
-    const s1 = i64x2.extract_lane(a1, 0) + i64x2.extract_lane(a1, 1);
-    const s2 = i64x2.extract_lane(a2, 0) + i64x2.extract_lane(a2, 1);
+    // masks are -1: the sums have the other sign
+    const s0 = <u64>(-lanes(l0) - (lanes(h0) << 15)) + <u64>below * low + <u64>above * high;
+    const s1 = <u64>(-lanes(l1) - (lanes(h1) << 15));
+    const s2 = <u64>-lanes(l2);
     const to = out + (<usize>i << 3);
     store<u64>(to, (s0 ^ sign) - sign);
     store<u64>(to + plane, (s1 ^ sign) - sign);

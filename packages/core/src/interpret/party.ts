@@ -6,7 +6,7 @@
 import { SottoError } from "../errors.js";
 import { operation } from "../ops/index.js";
 import type { Draw } from "../ops/operation.js";
-import type { ActivationTable } from "../plan/table.js";
+import { type ActivationTable, tableLimbs } from "../plan/table.js";
 import type { InputNode, NodeId, OpenNode, Selection, SelectNode } from "../program/nodes.js";
 import { type Program, roundBytes, rounds } from "../program/program.js";
 import { pack, packedBytes, unpack } from "../ring/packed.js";
@@ -218,19 +218,14 @@ export class Party {
     return { x: this.openedWords(selection.x), u: this.openedWords(selection.u), s: node.table.stepBits };
   }
 
-  /** The middle `window` nodes in the kernel's layout: planes c_0, c_1, c_2, from the highest node to the lowest. */
+  /** The middle `window` nodes as the kernel takes them. */
   table(table: ActivationTable, window: number): Vector {
     const key = `${table.name}/${table.outputScale}/${window}`;
     let v = this.tables.get(key);
     if (!v) {
-      v = this.ring.alloc(3 * window);
-      const words = this.ring.words(v);
-      const first = (table.window - window) / 2;
-      table.c.forEach((plane, k) => {
-        plane.subarray(first, first + window).forEach((c, i) => {
-          words[k * window + window - 1 - i] = BigInt.asUintN(64, BigInt(c));
-        });
-      });
+      const limbs = tableLimbs(table, window);
+      v = this.ring.alloc(limbs.length / 4);
+      this.ring.bytes(v).set(new Uint8Array(limbs.buffer));
       this.tables.set(key, v);
     }
     return v;

@@ -151,7 +151,7 @@ export class PartySetup {
       const n = t.rows * t.cols;
       if (t.kind === "vector") {
         const copy = ring.alloc(n);
-        ring.words(copy).set(ring.words(known(this.shares, t.name)));
+        ring.copy(copy, 0, known(this.shares, t.name), 0, n);
         model.fill("vector", t.name, copy);
         continue;
       }
@@ -162,8 +162,8 @@ export class PartySetup {
       at += n * 8;
       kernels.add(masked.ptr, masked.ptr, theirs.ptr, n);
       const own = theirs;
-      if (this.index === 0) ring.words(own).set(ring.words(masked));
-      else ring.words(own).fill(0n);
+      if (this.index === 0) ring.copy(own, 0, masked, 0, n);
+      else ring.bytes(own).fill(0);
       const R = known(this.masks, t.name);
       kernels.sub(own.ptr, own.ptr, R.ptr, n);
       R.free();

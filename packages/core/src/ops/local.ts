@@ -78,7 +78,7 @@ function copyParts(party: Party, parts: [id: number, start: number, length: numb
   const out = party.ring.alloc(length);
   let at = 0;
   for (const [id, start, n] of parts) {
-    party.ring.words(out).set(party.ring.words(party.share(id)).subarray(start, start + n), at);
+    party.ring.copy(out, at, party.share(id), start, n);
     at += n;
   }
   return out;

@@ -97,7 +97,7 @@ export const interpolate: Operation<InterpolateNode> = {
     const P = ring.alloc(8 * n);
     for (let plane = 0; plane < 8; plane++) {
       const part = party.drawn(draws[plane]!);
-      ring.words(P).set(ring.words(part), plane * n);
+      ring.copy(P, plane * n, part, 0, n);
       part.free();
     }
     party.prepared[node.id] = [P, ...draws.slice(8).map((d) => party.drawn(d))];

@@ -130,6 +130,35 @@ export function windowOf(table: ActivationTable, nodeBits: number): number {
   return Math.min(table.window, 2 ** nodeBits);
 }
 
+const LIMB = 2 ** 15;
+/** Limbs of 15 bits that c_0, c_1 and c_2 have. */
+const LIMBS = [2, 2, 1] as const;
+/** Nodes that the kernel takes at once. */
+const GROUP = 8;
+
+/**
+ * The middle `window` nodes in the layout of the kernel `select` (assembly/select.ts): from the highest to the
+ * lowest, eight at a time, and of each eight the low limbs of c_0, its high limbs, the same of c_1, and c_2.
+ * c = low + 2^15 high, 0 <= low < 2^15.
+ */
+export function tableLimbs(table: ActivationTable, window: number): Int16Array {
+  const first = (table.window - window) / 2;
+  const limbs: number[] = [];
+  for (let group = 0; group < window; group += GROUP) {
+    table.c.forEach((plane, k) => {
+      const values = Array.from({ length: GROUP }, (_, i) => plane[first + window - 1 - group - i]!);
+      const low = LIMBS[k] === 2 ? values.map((c) => c - Math.floor(c / LIMB) * LIMB) : values;
+      const high = values.map((c) => Math.floor(c / LIMB));
+      for (const limb of LIMBS[k] === 2 ? [...low, ...high] : low) {
+        if (limb < -LIMB || limb >= LIMB)
+          throw new SottoError("internal", `${table.name}: ${limb} is no limb`);
+        limbs.push(limb);
+      }
+    });
+  }
+  return Int16Array.from(limbs);
+}
+
 /** The table's value at an integer input, by the nearest node: what the exact interpretation computes. */
 export function tableValue(table: ActivationTable, x: number): number {
   const step = 2 ** table.stepBits;

@@ -39,6 +39,7 @@ export class Ring {
   private readonly free = new Map<number, number[]>();
   private top: number;
   private inUse = 0;
+  private heapView = new Uint8Array(0);
 
   private constructor(kernels: Kernels) {
     this.kernels = kernels;
@@ -66,8 +67,14 @@ export class Ring {
   /** A vector of n zeros. */
   zeros(n: number): Vector {
     const v = this.alloc(n);
-    this.words(v).fill(0n);
+    this.heap().fill(0, v.ptr, v.ptr + n * 8);
     return v;
+  }
+
+  /** Copies words from..from + n - 1 of a vector to another one's words to..to + n - 1. */
+  copy(target: Vector, to: number, source: Vector, from: number, n: number): void {
+    const start = source.ptr + from * 8;
+    this.heap().copyWithin(target.ptr + to * 8, start, start + n * 8);
   }
 
   /** @internal Called by Vector.free. */
@@ -91,7 +98,14 @@ export class Ring {
 
   /** `length` bytes of memory from a vector's start; valid until the next allocation. */
   bytes(v: Vector, length = v.length * 8): Uint8Array {
-    return new Uint8Array(this.kernels.memory.buffer, v.ptr, length);
+    return this.heap().subarray(v.ptr, v.ptr + length);
+  }
+
+  /** All memory as bytes. Growth detaches the buffer, so the view is made anew then. */
+  private heap(): Uint8Array {
+    const { buffer } = this.kernels.memory;
+    if (this.heapView.buffer !== buffer) this.heapView = new Uint8Array(buffer);
+    return this.heapView;
   }
 
   private extend(bytes: number): number {
