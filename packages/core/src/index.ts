@@ -1,7 +1,7 @@
 export * from "./errors.js";
 export { type Cost, cost, costByLayer, stageCorrectionBytes } from "./interpret/cost.js";
 export { Dealer } from "./interpret/dealer.js";
-export { CorrectedMaterial, type Material, SeedMaterial } from "./interpret/material.js";
+export { CorrectedMaterial, type Material, outputStream, SeedMaterial } from "./interpret/material.js";
 export { Party } from "./interpret/party.js";
 export { runClear, runExact, type Values } from "./interpret/plain.js";
 export { DealerSetup, PartyModel, PartySetup, setupBytes, type TensorShares } from "./interpret/setup.js";

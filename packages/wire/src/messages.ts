@@ -64,8 +64,9 @@ export const controlMessage = z.discriminatedUnion("type", [
       .min(1)
       .max(2 ** 20),
   }),
-  /** Between the servers: this is what I am about to run. `run` is the run hash. */
-  z.object({ type: type("hello"), session: id, deal: id, setup: id, run: hex32 }),
+  /** Between the servers: this is what I am about to run. `run` is the run hash; `nonce` is this server's part of
+   *  the seed with which both refresh the output's shares, unknown to the dealer and to clients. */
+  z.object({ type: type("hello"), session: id, deal: id, setup: id, run: hex32, nonce: hex32 }),
   z.object({ type: type("abort"), session: id, code: errorCode, message: text }),
 ]);
 

@@ -12,6 +12,12 @@ const shape = z.array(
 );
 const scale = z.number().int().min(0).max(63);
 const finite = z.number();
+/** An integer bound of a value. */
+const bound = z
+  .number()
+  .int()
+  .min(0)
+  .max(2 ** 53);
 const named = z.looseObject({ name: z.string() });
 
 const MAX_WORDS = 2 ** 31;
@@ -45,7 +51,7 @@ const plan = z.object({
       .refine((t) => t.rows * t.cols <= MAX_WORDS, "too many words"),
   ),
   publicTensors: z.array(z.object({ name: z.string(), shape, sha256: z.string().regex(/^[0-9a-f]{64}$/) })),
-  gruBounds: z.record(z.string(), z.object({ x: finite, z: finite, r: finite, v: finite, n: finite })),
+  gruBounds: z.record(z.string(), z.object({ x: bound, h: bound, z: bound, r: bound, v: bound, n: bound })),
 });
 
 /** @throws SottoError plan-mismatch for another version of plans; bad-model naming the fields that are wrong. */

@@ -2,8 +2,9 @@
  * Correlated randomness as one server draws it. It moves forward only, and each piece leaves it once.
  * Server 0's pieces all come from its seed; server 1's masks do, and the rest are the dealer's corrections.
  */
+import { sha256 } from "@noble/hashes/sha2.js";
 import { SottoError } from "../errors.js";
-import { type Source, Stream } from "../random/stream.js";
+import { SEED_BYTES, type Source, Stream } from "../random/stream.js";
 import { packedBytes, unpack } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
 
@@ -13,7 +14,25 @@ export const STREAM = {
   share: "share",
   selection: "selection",
   weights: "weight mask",
+  output: "output",
 } as const;
+
+/**
+ * The servers' own sharing of zero, with which they refresh the output's shares: the dealer knows every word that
+ * made them, and with a client's help could tell what it does not know, the weights, from the shares.
+ * docs/protocol.md, "Output".
+ * @param nonces 32 fresh random bytes of server 0 and of server 1, which they tell each other and nobody else.
+ */
+export function outputStream(ring: Ring, nonces: readonly [Uint8Array, Uint8Array]): Source {
+  const both = new Uint8Array(2 * SEED_BYTES);
+  nonces.forEach((nonce, i) => {
+    if (nonce.length !== SEED_BYTES) {
+      throw new SottoError("protocol", `a nonce has ${SEED_BYTES} bytes, not ${nonce.length}`);
+    }
+    both.set(nonce, i * SEED_BYTES);
+  });
+  return new Stream(ring, sha256(both), STREAM.output);
+}
 
 export interface Material {
   /** n uniform words: this server's share of an opening's mask. */

@@ -9,6 +9,7 @@ import type { Draw } from "../ops/operation.js";
 import { type ActivationTable, tableLimbs } from "../plan/table.js";
 import type { InputNode, NodeId, OpenNode, Selection, SelectNode } from "../program/nodes.js";
 import { type Program, roundBytes, rounds } from "../program/program.js";
+import type { Source } from "../random/stream.js";
 import { pack, packedBytes, unpack } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
 import type { Material } from "./material.js";
@@ -40,6 +41,7 @@ export class Party {
   private readonly views: (Map<number, View> | undefined)[] = [];
   private readonly tables = new Map<string, Vector>();
   private readonly inputs = new Map<string, Vector>();
+  private refresh: Source | undefined;
   private preparedStages = 0;
   private round = 0;
   private awaiting = false;
@@ -73,13 +75,15 @@ export class Party {
 
   /**
    * Takes the client's input share: every input packed at its modulus, in the program's order.
+   * @param refresh the servers' common stream (material.ts, outputStream); the party closes it.
    * @throws SottoError material when an input was given before; bad-input when its length is wrong.
    */
-  begin(inputShare: Uint8Array): void {
+  begin(inputShare: Uint8Array, refresh: Source): void {
     if (this.begun) {
       throw new SottoError("material", "this session's correlated randomness is taken; open a new session");
     }
     this.begun = true;
+    this.refresh = refresh;
     const expected = this.program.inputs.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0);
     if (inputShare.length !== expected) {
       throw new SottoError(
@@ -145,7 +149,14 @@ export class Party {
     const { outputs } = this.program;
     const out = new Uint8Array(outputs.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0));
     let at = 0;
-    for (const node of outputs) at = pack(this.ring, this.share(node.id), node.modulus, out, at);
+    for (const node of outputs) {
+      const share = this.share(node.id);
+      const zero = this.refresh!.words(node.length);
+      if (this.index === 0) this.ring.kernels.add(zero.ptr, share.ptr, zero.ptr, node.length);
+      else this.ring.kernels.sub(zero.ptr, share.ptr, zero.ptr, node.length);
+      at = pack(this.ring, zero, node.modulus, out, at);
+      zero.free();
+    }
     return out;
   }
 
@@ -154,6 +165,7 @@ export class Party {
     if (this.closed) return;
     this.closed = true;
     this.material.close();
+    this.refresh?.close();
     for (const list of [this.shares, this.masks, this.operandMasks, this.sending, this.opened]) {
       list.forEach((v) => {
         v?.free();

@@ -8,7 +8,7 @@ import { randomGru, randomInput } from "../testing/models.js";
 import { seededBytes } from "../testing/seeded.js";
 import { deployTogether, inferTogether } from "../testing/together.js";
 import { Dealer } from "./dealer.js";
-import { CorrectedMaterial, SeedMaterial } from "./material.js";
+import { CorrectedMaterial, outputStream, SeedMaterial } from "./material.js";
 import { Party } from "./party.js";
 
 let ring: Ring;
@@ -19,6 +19,7 @@ beforeAll(async () => {
 const compiled = compile(randomGru({ seed: 1, hidden: 4, inputSize: 3, steps: 2 }), { range: 4 });
 const network = instantiate(compiled.plan, {});
 const inputs = { x: randomInput(1, 6) };
+const refresh = () => outputStream(ring, [new Uint8Array(32), new Uint8Array(32)]);
 
 function players() {
   const random = seededBytes("players");
@@ -35,8 +36,8 @@ function players() {
 describe("correlated randomness", () => {
   it("serves one input: a party takes no second one", () => {
     const { parties, shares } = players();
-    parties[0].begin(shares[0]);
-    expect(() => parties[0].begin(shares[0])).toThrow(/taken; open a new session/);
+    parties[0].begin(shares[0], refresh());
+    expect(() => parties[0].begin(shares[0], refresh())).toThrow(/taken; open a new session/);
   });
 
   it("is dealt once: a dealer gives no stage twice, and none beyond the last", () => {
@@ -54,7 +55,7 @@ describe("correlated randomness", () => {
 
   it("must be there: no stage is computed without it", () => {
     const { parties, shares } = players();
-    parties[0].begin(shares[0]);
+    parties[0].begin(shares[0], refresh());
     expect(() => parties[0].message()).toThrow(/no correlated randomness yet/);
   });
 
@@ -78,8 +79,8 @@ describe("rounds", () => {
       parties[1].prepare(words);
     }
     expect(() => parties[0].message()).toThrow(/no message is due/);
-    expect(() => parties[0].begin(shares[0].subarray(1))).toThrow(/input share of/);
-    parties[1].begin(shares[1]);
+    expect(() => parties[0].begin(shares[0].subarray(1), refresh())).toThrow(/input share of/);
+    parties[1].begin(shares[1], refresh());
     expect(() => parties[1].accept(new Uint8Array(0))).toThrow(/no message is expected/);
     const message = parties[1].message();
     expect(() => parties[1].message()).toThrow(/no message is due/);

@@ -16,7 +16,7 @@ export const select: Operation<SelectNode> = {
   deal(node, dealer) {
     const { ring } = dealer;
     const n = node.length / 3;
-    const e = dealer.selectionBits((n << node.nodeBits) / 64);
+    const e = dealer.selectionBits(bitWords(node));
     const sigma = ring.alloc(n);
     const m = dealer.masks[node.x]!;
     ring.kernels.flipSelected(e.ptr, sigma.ptr, m.ptr, n, node.nodeBits, node.table.stepBits);
@@ -53,7 +53,11 @@ export const select: Operation<SelectNode> = {
   },
 };
 
-/** N bits an element, as whole words. */
 function draws(node: SelectNode): Draw[] {
-  return [{ n: ((node.length / 3) << node.nodeBits) / 64, bits: 64 }];
+  return [{ n: bitWords(node), bits: 64 }];
+}
+
+/** N bits an element, as whole words. In doubles: the product may exceed 32 bits. */
+function bitWords(node: SelectNode): number {
+  return ((node.length / 3) * 2 ** node.nodeBits) / 64;
 }

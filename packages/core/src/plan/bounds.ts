@@ -10,10 +10,12 @@ import type { GruBounds, Precision } from "./plan.js";
 import type { LayerTensors, Matrix } from "./tensors.js";
 
 /**
- * Steps for which the state's bound holds with the slack below: each adds at most one last place
- * (at scale activation) to |h| <= 1, and 2^13 of them are less than one place at scale operand.
+ * Steps for which the state's bound holds with the slack below: each adds at most one last place (at scale
+ * activation) to |h| <= 1, and so many of them add at most half a place at scale operand. 2^13 by default.
  */
-export const MAX_STEPS = 2 ** 13;
+export function maxSteps({ activation, operand }: Precision): number {
+  return 2 ** (activation - operand - 1);
+}
 
 /** Places of slack for an operand that is a state: one for its truncation, one for the steps. */
 export const STATE_SLACK = 2;

@@ -160,8 +160,7 @@ class Compiler {
   private prepareDense(layer: DenseLayer, x: Operand): void {
     const tensors = denseTensors(this.model, layer);
     const bits = Math.min(WORD - x.shift, EXACT_BITS);
-    // a shifted operand is one of the coarser ones: finer weights than MAX_DENSE_SCALE would not help
-    const finest = x.shift > 0 ? MAX_DENSE_SCALE : x.weightScale;
+    const finest = Math.max(MAX_DENSE_SCALE, x.weightScale);
     for (let scale = finest; scale >= Math.min(finest, MIN_DENSE_SCALE); scale--) {
       const bound =
         publish(tensorBound(tensors.A!, scale)) * (x.bound + STATE_SLACK) +

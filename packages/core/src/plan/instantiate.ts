@@ -7,7 +7,7 @@ import { type GruStep, gruInput, gruStep } from "../nets/gru.js";
 import { Builder } from "../program/builder.js";
 import type { SharedNode } from "../program/nodes.js";
 import { finishProgram, type Program } from "../program/program.js";
-import { MAX_STEPS } from "./bounds.js";
+import { maxSteps } from "./bounds.js";
 import type {
   Constant,
   DenseLayer,
@@ -190,10 +190,11 @@ class Walker {
         `layer ${layer.name}: input of shape [${x.shape}], expected [time, batch, features]`,
       );
     }
-    if (steps > MAX_STEPS) {
+    const most = maxSteps(this.plan.precision);
+    if (steps > most) {
       throw new SottoError(
-        "does-not-fit",
-        `layer ${layer.name}: ${steps} time steps; at most ${MAX_STEPS} are proven safe`,
+        "bad-input",
+        `layer ${layer.name}: ${steps} time steps; at most ${most} are proven safe`,
       );
     }
     const { builder } = this;
@@ -230,6 +231,12 @@ class Walker {
         : gruInput(builder, gru, this.pool.collect(at(t)), batch);
       h = gruStep(builder, gru, products, h);
       states.push(h);
+    }
+    if (shiftedOperand(h, precision).bound > gru.bounds.h) {
+      throw new SottoError(
+        "internal",
+        `layer ${layer.name}: its state may exceed the bound that was assumed`,
+      );
     }
     const [sequence, last] = layer.outputs;
     if (sequence) this.tensors.set(sequence, this.pool.tensor([steps, 1, batch, H], states));

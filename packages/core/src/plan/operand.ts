@@ -29,14 +29,23 @@ export function inputScale(range: number): number {
   return Math.min(DIRECT_PRODUCT_SCALE, Math.max(0, scale));
 }
 
-/** @param x a shared value's scale and bounds. */
+/**
+ * An operand of at most 18 bits goes in as it is; a longer one is shifted right to the plan's operand scale, or
+ * as far as 18 bits need where it is larger than 16 (the output of a dense layer may be).
+ * @param x a shared value's scale and bounds.
+ */
 export function operandOf(x: { scale: number; lo: number; hi: number }, precision: Precision): Operand {
   const most = Math.max(-x.lo, x.hi);
   if (most <= 2 ** DIRECT_BITS || x.scale <= precision.operand) {
     const weightScale = Math.max(0, DIRECT_PRODUCT_SCALE - x.scale);
     return { shift: 0, scale: x.scale, bound: most, weightScale };
   }
-  return shiftedOperand(x, precision);
+  const shifted = shiftedOperand(x, precision);
+  if (shifted.bound <= 2 ** DIRECT_BITS) return shifted;
+  const scale = inputScale(most / 2 ** x.scale);
+  const shift = x.scale - scale;
+  const bound = Math.floor(most / 2 ** shift) + 1;
+  return { shift, scale, bound, weightScale: Math.max(0, DIRECT_PRODUCT_SCALE - scale) };
 }
 
 /** The same for a value that is always shifted: a state, whose steps must all be alike. */

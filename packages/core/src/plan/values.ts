@@ -65,7 +65,7 @@ export class Pool {
 
   /** The round after which the last of these elements is known. */
   level(elements: Float64Array): number {
-    return Math.max(...this.runs(elements).map((r) => r.node.level));
+    return this.runs(elements).reduce((latest, r) => Math.max(latest, r.node.level), 0);
   }
 
   private runs(elements: Float64Array): { node: SharedNode; start: number; length: number }[] {

@@ -49,8 +49,9 @@ export class Builder {
     const t = this.tensor(tensor);
     if (x.length !== rows * t.cols)
       throw this.internal(`${tensor} takes ${t.cols} columns, not ${x.length / rows}`);
-    const open = this.open(x, shift);
-    if ((open.operandShift ?? shift) !== shift) throw this.internal(`${tensor}: operand at two scales`);
+    let open = this.open(x, shift);
+    // one opening carries the mask of one shift: a consumer at another scale gets an opening of its own
+    if ((open.operandShift ?? shift) !== shift) open = this.liftable(x, this.opening(x), shift);
     open.operandShift = shift;
     const largest = Math.floor(Math.max(-x.lo, x.hi) / 2 ** shift) + (shift > 0 ? 1 : 0);
     const bound = t.bound * largest;
@@ -120,10 +121,10 @@ export class Builder {
       xs: xs.map((x) => x.id),
       ...value(
         xs.reduce((sum, x) => sum + x.length, 0),
-        Math.max(...xs.map((x) => x.level)),
+        xs.reduce((latest, x) => Math.max(latest, x.level), 0),
         first.scale,
-        Math.min(...xs.map((x) => x.lo)),
-        Math.max(...xs.map((x) => x.hi)),
+        xs.reduce((lo, x) => Math.min(lo, x.lo), first.lo),
+        xs.reduce((hi, x) => Math.max(hi, x.hi), first.hi),
       ),
     });
   }
@@ -144,6 +145,11 @@ export class Builder {
       open = this.opening(x);
       this.opened.set(x.id, open);
     }
+    return this.liftable(x, open, shift);
+  }
+
+  /** Makes room for a right shift of the opened word. */
+  private liftable(x: SharedNode, open: OpenNode, shift: number): OpenNode {
     open.maxShift = Math.max(open.maxShift, shift);
     const unit = 2 ** open.maxShift;
     open.offset = Math.ceil(Math.max(0, -x.lo) / unit) * unit;

@@ -20,7 +20,7 @@ interface NodeBase {
   level: number;
   /** The layer it belongs to, for messages and for the plan's table. */
   label: string;
-  /** log2 of the modulus of the words; set from what consumers need (schedule.ts). 0: not yet known. */
+  /** log2 of the modulus of the words; set from what consumers need (program.ts). 0: not yet known. */
   modulus: number;
 }
 

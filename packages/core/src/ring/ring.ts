@@ -10,25 +10,32 @@ import { instantiateKernels, type Kernels } from "./kernels.js";
 /** Words that kernels may touch beyond a vector's end (packing, groups of key stream). */
 const GROUP = 32;
 const SLACK = 2;
+/** WebAssembly memory has at most 4 GiB. */
+const MAX_WORDS = 2 ** 29;
 
 /** A vector of 64-bit words. It is freed once, by whoever owns it. */
 export class Vector {
-  /** Byte offset in the ring's memory. */
-  readonly ptr: number;
   /** Number of words. */
   readonly length: number;
   private owner: Ring | undefined;
+  private readonly at: number;
 
-  constructor(owner: Ring, ptr: number, length: number) {
+  constructor(owner: Ring, at: number, length: number) {
     this.owner = owner;
-    this.ptr = ptr;
+    this.at = at;
     this.length = length;
+  }
+
+  /** Byte offset in the ring's memory. Throws once the vector is freed: the words may be somebody else's. */
+  get ptr(): number {
+    if (!this.owner) throw new SottoError("internal", "vector used after it was freed");
+    return this.at;
   }
 
   /** Gives the memory back. A second call is an error: the words may be somebody else's by then. */
   free(): void {
     if (!this.owner) throw new SottoError("internal", "vector freed twice");
-    this.owner.release(this);
+    this.owner.release(this.at, this.length);
     this.owner = undefined;
   }
 }
@@ -57,6 +64,9 @@ export class Ring {
 
   /** An uninitialised vector of n words. */
   alloc(n: number): Vector {
+    if (!(Number.isInteger(n) && n >= 0 && n < MAX_WORDS)) {
+      throw new SottoError("internal", `a vector of ${n} words; expected 0 to ${MAX_WORDS - 1}`);
+    }
     const words = capacity(n);
     const list = this.free.get(words);
     const ptr = list?.pop() ?? this.extend(words * 8);
@@ -78,12 +88,12 @@ export class Ring {
   }
 
   /** @internal Called by Vector.free. */
-  release(v: Vector): void {
-    const words = capacity(v.length);
+  release(ptr: number, length: number): void {
+    const words = capacity(length);
     this.inUse -= words * 8;
     const list = this.free.get(words);
-    if (list) list.push(v.ptr);
-    else this.free.set(words, [v.ptr]);
+    if (list) list.push(ptr);
+    else this.free.set(words, [ptr]);
   }
 
   /** The vector's words; valid until the next allocation. */

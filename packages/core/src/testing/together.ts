@@ -1,7 +1,7 @@
 /** All parties in one process and in lock-step, for tests: deployment, dealing, rounds, reconstruction. */
 import { cost } from "../interpret/cost.js";
 import { Dealer } from "../interpret/dealer.js";
-import { CorrectedMaterial, SeedMaterial } from "../interpret/material.js";
+import { CorrectedMaterial, outputStream, SeedMaterial } from "../interpret/material.js";
 import { Party } from "../interpret/party.js";
 import type { Values } from "../interpret/plain.js";
 import { DealerSetup, type PartyModel, PartySetup } from "../interpret/setup.js";
@@ -64,8 +64,9 @@ export function inferTogether(
     parties[1].prepare(words);
   }
   const inputShares = shareInputs(ring, network, inputs, random);
+  const nonces: Shares = [random(SEED_BYTES), random(SEED_BYTES)];
   parties.forEach((party, i) => {
-    party.begin(inputShares[i]!);
+    party.begin(inputShares[i]!, outputStream(ring, nonces));
   });
   const messages: Shares[] = [];
   for (let round = 1; round <= rounds(program); round++) {

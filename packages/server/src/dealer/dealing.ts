@@ -21,6 +21,8 @@ export interface DealingOptions {
 export class Dealing {
   readonly session: string;
   readonly deal: string;
+  /** To server 1. */
+  readonly link: Link;
   private readonly options: DealingOptions;
   private readonly dealer: Dealer;
   private readonly tag: Tag;
@@ -35,6 +37,7 @@ export class Dealing {
     this.options = options;
     this.session = options.session;
     this.deal = options.deal;
+    this.link = options.link;
     this.tag = frameTag("corrections", options.deal, run.hash, "dealer", "server-1");
     this.dealer = Dealer.fromSeeds(ring, run.network.program, setup.value, seeds);
   }

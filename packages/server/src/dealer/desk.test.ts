@@ -111,7 +111,11 @@ describe("the dealer", () => {
         { about, code: "plan-mismatch" },
       ],
       [0, { type: "credit", deal: newId(), stages: 1 }, { code: "protocol" }],
-      [0, { type: "hello", session, deal: newId(), setup, run: hash }, { about, code: "protocol" }],
+      [
+        0,
+        { type: "hello", session, deal: newId(), setup, run: hash, nonce: hash },
+        { about, code: "protocol" },
+      ],
     ];
     for (const [server, message, refusal] of cases) {
       servers[server].control(message);

@@ -68,7 +68,7 @@ export class Desk {
     link.onClose((error) => {
       if (this.links.get(role) === link) this.links.delete(role);
       this.log.info({ role, reason: error.message }, "disconnected");
-      if (role === "server-1") for (const dealing of [...this.dealings.values()]) dealing.cancel();
+      if (role === "server-1") for (const d of [...this.dealings.values()]) if (d.link === link) d.cancel();
     });
   }
 

@@ -3,6 +3,7 @@ import {
   CorrectedMaterial,
   Dealer,
   instantiate,
+  outputStream,
   Party,
   Ring,
   reconstruct,
@@ -55,8 +56,9 @@ describe("rounds", () => {
     };
     for (let s = 0; s < stages && !dealer.done; s++) prepare();
     const shares = shareInputs(ring, network, { x: model.input(1).x!.data });
-    a.begin(shares[0]);
-    b.begin(shares[1]);
+    const refresh = () => outputStream(ring, [seeds[0], seeds[1]]);
+    a.begin(shares[0], refresh());
+    b.begin(shares[1], refresh());
     return { pair: [a, b] as const, prepare, left: () => !dealer.done };
   }
 

@@ -5,7 +5,7 @@
  * Its randomness is take-once by construction: the seed comes with a deal id that the dealer draws for this one
  * request, goes into one Party, and the Party takes one input.
  */
-import { type Party, SottoError } from "@sotto/core";
+import { outputStream, type Party, SEED_BYTES, SottoError, systemRandom } from "@sotto/core";
 import { asSottoError, frameTag, type Link, type Message, stateError, type Tag } from "@sotto/wire";
 import { type Run, sizesText } from "../runs.js";
 import type { Connections } from "./connections.js";
@@ -38,6 +38,8 @@ export class Session {
   private dealt: Message<"dealt"> | undefined;
   private dealtBytes = 0;
   private hello: Message<"hello"> | undefined;
+  /** This server's part of what refreshes the output's shares; told to the other server alone. */
+  private readonly nonce = systemRandom(SEED_BYTES);
   private run: Run | undefined;
   private setUp: SetUp | undefined;
   private party: Party | undefined;
@@ -208,14 +210,19 @@ export class Session {
     if (party.stagesPrepared < Math.min(run.stages, run.window)) return;
     if (!this.greeted) {
       this.greeted = true;
-      peer.control({ type: "hello", session: this.id, deal: dealt.deal, setup: dealt.setup, run: run.hash });
+      const nonce = hex(this.nonce);
+      const about = { deal: dealt.deal, setup: dealt.setup, run: run.hash };
+      peer.control({ type: "hello", session: this.id, ...about, nonce });
     }
     if (!hello) return;
     this.agree("deal", this.other, hello.deal, dealt.deal);
     this.agree("set-up", this.other, hello.setup, dealt.setup);
     this.agree("run", this.other, hello.run, run.hash);
     this.begun = performance.now();
-    party.begin(request.input);
+    const { party: index } = this.context;
+    const theirs = Buffer.from(hello.nonce, "hex");
+    const nonces: [Uint8Array, Uint8Array] = index === 0 ? [this.nonce, theirs] : [theirs, this.nonce];
+    party.begin(request.input, outputStream(this.context.ring, nonces));
     rounds.start();
   }
 
