@@ -3,3 +3,4 @@ export * from "./models.js";
 export * from "./programs.js";
 export * from "./seeded.js";
 export * from "./together.js";
+export * from "./witness.js";

@@ -41,13 +41,17 @@ export interface Transcript {
   outputShares: Shares;
 }
 
-/** One private inference; throws if what crosses the wire differs from the declared cost. */
+/**
+ * One private inference; throws if what crosses the wire differs from the declared cost.
+ * @param watch gets both servers before they begin.
+ */
 export function inferTogether(
   ring: Ring,
   network: Network,
   deployment: Deployment,
   inputs: Values,
   random: RandomBytes,
+  watch?: (parties: readonly Party[]) => void,
 ): { outputs: ReturnType<typeof reconstruct>; transcript: Transcript } {
   const { program } = network;
   const seeds: Shares = [random(SEED_BYTES), random(SEED_BYTES)];
@@ -56,6 +60,7 @@ export function inferTogether(
     new Party(ring, program, 0, deployment.models[0], SeedMaterial.fromSeed(ring, seeds[0])),
     new Party(ring, program, 1, deployment.models[1], CorrectedMaterial.fromSeed(ring, seeds[1])),
   ] as const;
+  watch?.(parties);
   const corrections: Uint8Array[] = [];
   while (!dealer.done) {
     const words = dealer.deal();
