@@ -45,6 +45,35 @@ describe("inputs", () => {
   });
 });
 
+describe("tokens", () => {
+  const text = compile({
+    name: "text",
+    inputs: [{ name: "t", shape: [2], kind: "token" }],
+    outputs: [{ name: "y" }],
+    layers: [
+      { op: "embedding", name: "e", inputs: ["t"], outputs: ["x"], table: "E" },
+      { op: "dense", name: "d", inputs: ["x"], outputs: ["y"], A: "A" },
+    ],
+    tensors: {
+      E: { shape: [3, 2], data: Float32Array.of(0, 1, 2, 3, 4, 5) },
+      A: { shape: [1, 2], data: Float32Array.of(1, 1) },
+    },
+    constants: {},
+  });
+  const { plan, publicTensors } = text;
+  const looked = (...data: number[]) =>
+    prepareInputs(instantiate(plan, {}), { t: { shape: [2], data } }, publicTensors).t!;
+
+  it("are looked up by the client", () => {
+    expect([...looked(2, 0)]).toEqual([4, 5, 0, 1]);
+  });
+
+  it("outside the table are refused: -1 is a mistake, not the last one", () => {
+    for (const bad of [3, -1, 0.5, Number.NaN])
+      expect(() => looked(0, bad)).toThrow(/element 1 .*expected 0 to 2/);
+  });
+});
+
 describe("shares", () => {
   const passing = programOf([], (p) => p.output("y", p.input("x", 5, 14, 2 ** 20)));
 

@@ -179,7 +179,7 @@ function lookUp(about: NetworkInput, data: ArrayLike<number>, tables: Record<str
   const [V, E] = table.shape as [number, number];
   const out = new Float64Array(data.length * E);
   for (let i = 0; i < data.length; i++) {
-    const token = data[i]! < 0 ? data[i]! + V : data[i]!;
+    const token = data[i]!; // a negative one is a mistake in padding more often than ONNX's count from the end
     if (!Number.isInteger(token) || token < 0 || token >= V) {
       throw new SottoError(
         "bad-input",
