@@ -1,6 +1,9 @@
 /** Everything that users get wrong: a message that names the cause, exit code 1 (2 for usage), nothing on stdout. */
+import { compile, instantiate, prepareInputs } from "@sotto/core";
+import { importOnnx } from "@sotto/model";
 import { makeGruModel, writeOnnx } from "@sotto/model/testing";
 import { afterAll, describe, expect, it } from "vitest";
+import { forClient } from "./commands/infer.js";
 import { executeHere } from "./testing/in-process.js";
 import { Workshop } from "./testing/sotto.js";
 
@@ -38,13 +41,28 @@ describe("sotto run", () => {
     ["infinity", [model, "--input", infinite], /input x: element 4 is NaN or infinite/],
     ["a value out of range", [model, "--input", far], /element 4 is outside the declared range \|x\| <= 8/],
     ["a model that does not fit", [wide, "--input", good], /layer gru/],
-    ["a range that does not fit", [model, "--input", good, "--input-range", "1e12"], /input x: .*1\.00e\+12/],
+    [
+      "a range that does not fit",
+      [model, "--input", good, "--input-range", "1e12"],
+      /layer gru: .*input range/,
+    ],
     [
       "a file for an output directory",
       [model, "--input", good, "--output-dir", text],
       /text\.onnx can't be written/,
     ],
     ["a missing input file", [model, "--input", shop.path("none.npy")], /none\.npy can't be read/],
+    [
+      "a directory as input",
+      [model, "--input", shop.dir],
+      /can't be read: it is a directory; expected a regular/,
+    ],
+    [
+      "a directory as model",
+      [shop.dir, "--input", good],
+      /can't be read: it is a directory; expected a regular/,
+    ],
+    ["a device as model", ["/dev/null", "--input", good], /\/dev\/null can't be read: it is a device/],
     ["an input that is not NPY", [model, "--input", text], /text\.onnx: NPY file/],
   ])("%s", async (_, args, message) => {
     const done = await executeHere("run", ...args, "--json");
@@ -58,11 +76,44 @@ describe("sotto run", () => {
 });
 
 describe("the real command", () => {
+  it("ends quietly when nobody reads what it prints", async () => {
+    const running = shop.start(["inspect", model]);
+    running.process.stdout!.destroy();
+    expect(await running.finished).toMatchObject({ code: 141, stderr: "" });
+  });
+
+  it("names TMPDIR when there is no such directory", async () => {
+    const TMPDIR = shop.path("nowhere");
+    const done = await shop.start(["run", model, "--input", good], { TMPDIR }).finished;
+    expect(done).toMatchObject({ code: 1, stdout: "" });
+    expect(done.stderr).toMatch(/^sotto: no temporary directory .*nowhere.*; set TMPDIR/);
+  });
+
   it("ends with these exit codes", async () => {
     const [failed, usage] = await Promise.all([shop.sotto("run", model, "--input", nan), shop.sotto("rum")]);
     expect(failed).toMatchObject({ code: 1, stdout: "" });
     expect(usage).toMatchObject({ code: 2, stdout: "" });
     for (const { stderr } of [failed, usage]) expect(stderr).toMatch(/^sotto: .*\n/);
+  });
+});
+
+describe("sotto infer", () => {
+  it("says of a value out of range what a client can do", () => {
+    const network = instantiate(compile(importOnnx(makeGruModel(spec))).plan, { time: 1, batch: 1 });
+    const inputs = { x: { shape: [1, 1, 3], data: Float32Array.of(0, 9, 0) } };
+    let error: unknown;
+    try {
+      prepareInputs(network, inputs, {});
+    } catch (e) {
+      error = forClient(e);
+    }
+    const { message } = error as Error;
+    expect(message).toMatch(
+      /outside the declared range \|x\| <= 8; .*--clip.* owner .*larger --input-range$/,
+    );
+    expect(message).not.toContain("declare a larger");
+    const other = new Error("something else");
+    expect(forClient(other)).toBe(other);
   });
 });
 
@@ -72,6 +123,12 @@ describe("usage", () => {
     ["an unknown command", ["rum"], /unknown command 'rum'/],
     ["no --input", ["run", model], /--input/],
     ["an unknown option", ["run", model, "--input", good, "--inptu", good], /unknown option '--inptu'/],
+    ["an unknown option instead of --input", ["run", model, "--inptu", good], /unknown option '--inptu'/],
+    [
+      "a range given twice",
+      ["run", model, "--input", good, "--input-range", "x=4", "--input-range", "x=5"],
+      /Declared twice/,
+    ],
     ["an unknown input", ["run", model, "--input", `z=${good}`], /no input of that name; its inputs: x/],
     ["a bad range", ["run", model, "--input", good, "--input-range", "-1"], /--input-range.*above 0/],
     ["a bad size", ["inspect", model, "--size", "time"], /--size.*NAME=N/],

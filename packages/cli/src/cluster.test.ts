@@ -178,7 +178,9 @@ describe("a cluster on this machine", () => {
       expect(done.stderr).toMatch(/^sotto: .*(server 1|server-1|127\.0\.0\.1)/);
       const cluster = await up.finished;
       expect(cluster.code).toBe(1);
-      expect(cluster.stderr).toContain("server 1 ended unexpectedly (signal SIGKILL)");
+      expect(cluster.stderr).toMatch(
+        /server 1 ended unexpectedly \(signal SIGKILL\).*; its log is .*server-1\.log$/m,
+      );
       await until(() => shop.parties().length === 0, "the end of the other parties");
     },
   );

@@ -1,4 +1,4 @@
-/** Starts a party in this process, from its configuration file. */
+/** Starts a party in this process, which is named after it, from its configuration file. */
 import { loadDealerConfig, loadServerConfig, startDealer, startServer } from "@sotto/server";
 import type { Role } from "./cluster/messages.js";
 
@@ -13,6 +13,7 @@ export interface Daemon {
 /** @throws SottoError bad-config, or what kept it from listening. */
 export async function start(role: Role, file: string): Promise<Daemon> {
   if (role === "dealer") {
+    process.title = "sotto dealer";
     const config = loadDealerConfig(file);
     const { ports, close } = await startDealer(config);
     return {
@@ -22,6 +23,7 @@ export async function start(role: Role, file: string): Promise<Daemon> {
     };
   }
   const config = loadServerConfig(file);
+  process.title = `sotto server ${config.party}`;
   const { ports, close } = await startServer(config);
   const addresses = [`for the owner and clients on https://${config.http.host}:${ports.http}`];
   const listen = config.peer.listen;

@@ -19,6 +19,11 @@ export function duration(ms: number): string {
   return ms < 9999.5 / 10 ? `${significant(ms)} ms` : `${significant(ms / 1000)} s`;
 }
 
+/** Milliseconds to three decimals: what is beyond is noise of doubles. */
+export function roundMs(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
 /** Three significant digits, without an exponent where that is readable. */
 export function significant(value: number): string {
   if (value === 0 || !Number.isFinite(value)) return String(value);

@@ -1,6 +1,6 @@
 /** The client's inputs: which file is for which input of the model, and what is in it. */
-import { readFile } from "node:fs/promises";
 import { type ModelInput, type NumberTensor, type Sizes, SottoError, sizesOf } from "@sotto/core";
+import { readRegularFile } from "@sotto/model";
 import { readNpy } from "@sotto/model/npy";
 import { UsageError } from "./errors.js";
 import { list } from "./options.js";
@@ -45,11 +45,16 @@ export function assign(specs: readonly string[], inputs: readonly ModelInput[]):
   return files;
 }
 
+/** Options as commander gives them: without `input` if there was no --input. */
+export type Given<T extends { input: string[] }> = Omit<T, "input"> & Partial<Pick<T, "input">>;
+
 /**
  * All inputs of a command line: `--input a.npy --input b.npy` and `--input a.npy b.npy` mean the same.
  * @param rest arguments that are left.
  */
-export function allInputs(given: readonly string[], rest: readonly string[]): string[] {
+export function allInputs(given: readonly string[] | undefined, rest: readonly string[]): string[] {
+  // not commander's requiredOption, which would hide that --inptu is unknown
+  if (!given) throw new UsageError("no --input; give the model's inputs as --input [NAME=]x.npy");
   const other = rest.find((argument) => !/\.npy$/i.test(argument));
   if (other !== undefined) throw new UsageError(`unexpected argument ${other}; inputs are files named *.npy`);
   return [...given, ...rest];
@@ -63,7 +68,7 @@ function looksNamed(spec: string): boolean {
 async function readArray(path: string): Promise<NumberTensor> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readRegularFile(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SottoError("not-found", `the input ${path} can't be read: ${reason}`, { cause });

@@ -43,7 +43,9 @@ export function warnOfClipping(network: Network, inputs: Record<string, NumberTe
     if (kind !== "real") continue;
     const outside = Array.from(inputs[name]!.data).filter((v) => Math.abs(v) > range).length;
     if (outside > 0) {
-      note(`sotto: warning: input ${name}: ${outside} elements outside |x| <= ${range} were clipped`);
+      note(
+        `sotto: warning: input ${name}: ${outside} ${outside === 1 ? "element" : "elements"} outside |x| <= ${range} ${outside === 1 ? "was" : "were"} clipped`,
+      );
     }
   }
 }

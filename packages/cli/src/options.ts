@@ -1,7 +1,8 @@
 /** Option values: parsing and checking. Errors here are usage errors (exit code 2). */
-import type { ModelInput } from "@sotto/core";
-import { InvalidArgumentError } from "commander";
+import { DEFAULT_RANGE, type ModelInput } from "@sotto/core";
+import { InvalidArgumentError, Option } from "commander";
 import { UsageError } from "./errors.js";
+import { note } from "./terminal.js";
 
 /** A number above zero. */
 export function positive(text: string): number {
@@ -46,7 +47,16 @@ export type Ranges = Record<string, number>;
 
 export function range(text: string, previous: Ranges | undefined): Ranges {
   const at = text.lastIndexOf("=");
-  return { ...previous, [at < 0 ? "" : text.slice(0, at)]: positive(text.slice(at + 1)) };
+  const name = at < 0 ? "" : text.slice(0, at);
+  if (previous && Object.hasOwn(previous, name)) {
+    throw new InvalidArgumentError(`Declared twice for ${name === "" ? "all inputs" : `input ${name}`}.`);
+  }
+  return { ...previous, [name]: positive(text.slice(at + 1)) };
+}
+
+export function rangeOption(): Option {
+  const text = `declare |x| <= R, for all inputs or for one (repeatable; default: ${DEFAULT_RANGE})`;
+  return new Option("--input-range <[name=]R>", text).argParser(range);
 }
 
 /** What the plan compiler takes: a range by input, where one was declared. */
@@ -60,6 +70,9 @@ export function rangesOf(inputs: readonly ModelInput[], ranges: Ranges = {}): Re
     }
   }
   const all = ranges[""];
+  if (all !== undefined && !inputs.some((i) => i.kind === "real")) {
+    note("sotto: warning: --input-range has no effect: the model's inputs hold tokens only");
+  }
   const result: Record<string, number> = {};
   for (const { name, kind } of inputs) {
     const declared = ranges[name] ?? all;

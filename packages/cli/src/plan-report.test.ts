@@ -34,7 +34,10 @@ describe("inspect", () => {
     ]);
     expect(report.outputs).toEqual([{ name: "y", shape: [2, 3], client: "softmax" }]);
     expect(report.layers.reduce((sum, l) => sum + l.onlineBytes, 0)).toBe(total.openingBytes);
-    expect(report.bounds.gru!.x).toBeCloseTo(4, 2);
+    for (const range of [0.5, 4, 20]) {
+      const { bounds } = await inspect(open, { inputRange: { "": range } });
+      expect(bounds.gru!.x).toBeCloseTo(range, 2);
+    }
     expect(report.moduli.most).toBeLessThanOrEqual(64);
     // per step and hidden unit: z and r are sigmoids, n is a tanh
     const lookUps = (name: string) =>
@@ -52,7 +55,10 @@ describe("inspect", () => {
     const text = render(report);
     expect(text).toMatch(/time +50 +assumed: give --size time=N; rounds and bytes grow with it/);
     expect(text).toContain("softmax is computed by the client");
-    expect(text).toContain("|x| <= 8 declared");
+    expect(text).toContain("|x| <= 8 by default");
+    expect(render(report, { x: 8 })).toContain("|x| <= 8 declared");
+    expect(render(report, { "": 8 })).toContain("|x| <= 8 declared");
+    expect(text).toContain("Latency of the network alone");
   });
 
   it("refuses sizes that the model has not", async () => {

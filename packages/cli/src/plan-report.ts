@@ -10,6 +10,7 @@ import {
   setupBytes,
   tensorShareBytes,
 } from "@sotto/core";
+import { roundMs } from "./format.js";
 import type { OpenSize } from "./sizes.js";
 
 /** Round-trip times between the parties for which the latency is estimated, in milliseconds. */
@@ -78,7 +79,7 @@ export function planReport(compiled: Compiled, network: Network, sizes: OpenSize
     })),
     sizes,
     precision: { ...plan.precision },
-    bounds: realBounds(compiled),
+    bounds: realBounds(compiled, program),
     layers: layers(compiled, program),
     tables: tables(program),
     moduli: moduli(program),
@@ -101,15 +102,26 @@ export function planReport(compiled: Compiled, network: Network, sizes: OpenSize
  * (half a round trip); the client's request and its answer take a round trip more.
  */
 export function networkMs(rounds: number, roundTripMs: number): number {
-  return (rounds / 2 + 1) * roundTripMs;
+  return roundMs((rounds / 2 + 1) * roundTripMs);
 }
 
-function realBounds({ plan }: Compiled): PlanReport["bounds"] {
+function realBounds({ plan }: Compiled, program: Program): PlanReport["bounds"] {
   const { operand, weight } = plan.precision;
+  // that of the product with W_z, less that of W_z: it depends on the range
+  const inputScale = (layer: string): number => {
+    const name = `${layer}.Wz`;
+    const product = program.nodes.find((n) => n?.op === "linear" && n.tensor === name);
+    return product?.op === "linear"
+      ? product.scale - plan.tensors.find((t) => t.name === name)!.scale
+      : operand;
+  };
   return Object.fromEntries(
     Object.entries(plan.gruBounds).map(([layer, b]) => {
       const unit = 2 ** -(weight + operand);
-      return [layer, { x: b.x * 2 ** -operand, z: b.z * unit, r: b.r * unit, v: b.v * unit, n: b.n * unit }];
+      return [
+        layer,
+        { x: b.x * 2 ** -inputScale(layer), z: b.z * unit, r: b.r * unit, v: b.v * unit, n: b.n * unit },
+      ];
     }),
   );
 }

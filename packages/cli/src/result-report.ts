@@ -1,5 +1,5 @@
 /** The result of a private inference, for programs and for people: what `run` and `infer` print. */
-import { bytes, duration, preview, significant } from "./format.js";
+import { bytes, duration, preview, roundMs, significant } from "./format.js";
 import { type OutputJson, type Outputs, outputsJson } from "./outputs.js";
 
 /** What the client measured and was told (docs of @sotto/client). Bytes include frame headers. */
@@ -32,9 +32,9 @@ export function resultJson({ outputs, stats, plan, files, maxAbsError }: Result)
   const { onlineMs, offlineMs, totalMs, rounds, onlineBytes, offlineBytes } = stats;
   return {
     outputs: outputsJson(outputs, files),
-    onlineMs,
-    offlineMs,
-    totalMs,
+    onlineMs: roundMs(onlineMs),
+    offlineMs: roundMs(offlineMs),
+    totalMs: roundMs(totalMs),
     rounds,
     onlineBytes,
     offlineBytes: { server0: offlineBytes.server0, server1: offlineBytes.server1 },

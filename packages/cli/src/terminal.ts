@@ -1,9 +1,27 @@
 /** Standard output for results, standard error for everything else. */
 
+/** As for other tools that SIGPIPE ends: 128 + 13. */
+const NOBODY_READS = 141;
+
+/** Ends the process without a word when what reads its output has gone (`sotto ... | head`). */
+export function endWhenNobodyReads(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+      process.exit(NOBODY_READS);
+    });
+  }
+}
+
 /** Writes a result and waits until it has left the process. */
 export function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(`${text}\n`, (error) => (error ? reject(error) : resolve()));
+    process.stdout.write(`${text}\n`, (error?: NodeJS.ErrnoException | null) => {
+      // comes before the stream's "error"
+      if (error?.code === "EPIPE") process.exit(NOBODY_READS);
+      if (error) reject(error);
+      else resolve();
+    });
   });
 }
 

@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { type ModelDescription, SottoError } from "@sotto/core";
+import { readRegularFile } from "./file.js";
 import { importOnnx } from "./onnx/import.js";
 
 const SUPPORTED = "Supported is ONNX (.onnx)";
@@ -50,7 +50,7 @@ export async function loadModel(path: string): Promise<ModelDescription> {
 
 async function read(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await readRegularFile(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SottoError("not-found", `the model ${path} can't be read: ${reason}`, { cause });

@@ -19,7 +19,7 @@ type WritableType = "float32" | "float64" | "int64";
 interface Format {
   bytes: number;
   dtype: string;
-  read: (view: DataView, at: number) => number;
+  read: (view: DataView, at: number, littleEndian: boolean) => number;
 }
 
 const wide = (value: bigint): number => {
@@ -29,17 +29,17 @@ const wide = (value: bigint): number => {
 };
 
 const FORMATS: Readonly<Record<string, Format>> = {
-  f2: { bytes: 2, dtype: "float16", read: (v, at) => halfToNumber(v.getUint16(at, true)) },
-  f4: { bytes: 4, dtype: "float32", read: (v, at) => v.getFloat32(at, true) },
-  f8: { bytes: 8, dtype: "float64", read: (v, at) => v.getFloat64(at, true) },
+  f2: { bytes: 2, dtype: "float16", read: (v, at, little) => halfToNumber(v.getUint16(at, little)) },
+  f4: { bytes: 4, dtype: "float32", read: (v, at, little) => v.getFloat32(at, little) },
+  f8: { bytes: 8, dtype: "float64", read: (v, at, little) => v.getFloat64(at, little) },
   i1: { bytes: 1, dtype: "int8", read: (v, at) => v.getInt8(at) },
-  i2: { bytes: 2, dtype: "int16", read: (v, at) => v.getInt16(at, true) },
-  i4: { bytes: 4, dtype: "int32", read: (v, at) => v.getInt32(at, true) },
-  i8: { bytes: 8, dtype: "int64", read: (v, at) => wide(v.getBigInt64(at, true)) },
+  i2: { bytes: 2, dtype: "int16", read: (v, at, little) => v.getInt16(at, little) },
+  i4: { bytes: 4, dtype: "int32", read: (v, at, little) => v.getInt32(at, little) },
+  i8: { bytes: 8, dtype: "int64", read: (v, at, little) => wide(v.getBigInt64(at, little)) },
   u1: { bytes: 1, dtype: "uint8", read: (v, at) => v.getUint8(at) },
-  u2: { bytes: 2, dtype: "uint16", read: (v, at) => v.getUint16(at, true) },
-  u4: { bytes: 4, dtype: "uint32", read: (v, at) => v.getUint32(at, true) },
-  u8: { bytes: 8, dtype: "uint64", read: (v, at) => wide(v.getBigUint64(at, true)) },
+  u2: { bytes: 2, dtype: "uint16", read: (v, at, little) => v.getUint16(at, little) },
+  u4: { bytes: 4, dtype: "uint32", read: (v, at, little) => v.getUint32(at, little) },
+  u8: { bytes: 8, dtype: "uint64", read: (v, at, little) => wide(v.getBigUint64(at, little)) },
   b1: { bytes: 1, dtype: "bool", read: (v, at) => (v.getUint8(at) ? 1 : 0) },
 };
 
@@ -53,6 +53,7 @@ export function readNpy(bytes: Uint8Array): NpyArray {
   const { text, end } = readHeader(bytes, view);
   const { descr, fortran, shape } = parseHeader(text);
   const format = formatOf(descr);
+  const little = descr[0] !== ">";
   const size = shape.reduce((a, b) => a * b, 1);
   const found = bytes.length - end;
   if (found !== size * format.bytes)
@@ -62,7 +63,7 @@ export function readNpy(bytes: Uint8Array): NpyArray {
     );
   const data = format.dtype === "float32" ? new Float32Array(size) : new Float64Array(size);
   const places = fortran ? fortranPlaces(shape, size) : undefined;
-  for (let i = 0; i < size; i++) data[i] = format.read(view, end + (places?.[i] ?? i) * format.bytes);
+  for (let i = 0; i < size; i++) data[i] = format.read(view, end + (places?.[i] ?? i) * format.bytes, little);
   return { shape, data, dtype: format.dtype };
 }
 
@@ -135,8 +136,6 @@ function formatOf(descr: string): Format {
   const order = descr[0];
   if (!format || !order || !"<=|>".includes(order))
     bad(`its type ${JSON.stringify(descr.slice(0, 40))} is not supported; supported are ${known()}`);
-  if (order === ">" && format.bytes > 1)
-    bad(`its numbers are big-endian; save it as array.astype("${format.dtype}").newbyteorder("<")`);
   return format;
 }
 

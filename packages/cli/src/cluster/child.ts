@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { SottoError } from "@sotto/core";
+import { cut } from "../format.js";
 import type { Report, Role } from "./messages.js";
 
 const ENTRY = fileURLToPath(new URL("../../bin/sotto.js", import.meta.url));
@@ -12,7 +13,7 @@ const START_MS = 60_000;
 /** After SIGTERM; then SIGKILL. */
 const STOP_MS = 3_000;
 /** How much of its standard error is kept, for a message when it ends unexpectedly. */
-const KEEP = 4_000;
+const KEEP = 16_000;
 /** pino's number of the level. */
 const WARNING = 40;
 
@@ -31,10 +32,13 @@ export class Child {
   private readonly process: ChildProcess;
   private readonly loaded: Promise<void>;
   private stopping = false;
+  private started = false;
   private tail = "";
+  private readonly log: string | undefined;
 
   constructor(name: string, { scratch, log }: ChildOptions = {}) {
     this.name = name;
+    this.log = log;
     const args = [ENTRY, "party", ...(scratch ? ["--scratch", scratch] : [])];
     this.process = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe", "ipc"] });
     const file = log ? createWriteStream(log, { flags: "a", mode: 0o600 }) : undefined;
@@ -43,7 +47,7 @@ export class Child {
     this.process.stderr?.setEncoding("utf8").on("data", (text: string) => {
       if (process.env.SOTTO_DEBUG === "1") process.stderr.write(text);
       file?.write(text);
-      this.tail = (this.tail + text).slice(-KEEP);
+      this.tail = lastLines(this.tail + text);
     });
     this.ended = new Promise((resolve) => {
       this.process.once("exit", () => resolve());
@@ -70,6 +74,7 @@ export class Child {
     const listening = this.report("listening");
     this.process.send({ type: "start", role, config }, () => {});
     const report = await listening;
+    this.started = true;
     return report.type === "listening" ? report.ports : {};
   }
 
@@ -125,20 +130,35 @@ export class Child {
         ? "it could not be started"
         : `exit code ${exitCode}`;
     const last = lastWords(this.tail);
-    return new SottoError("internal", `${this.name} ended unexpectedly (${how})${last ? `: ${last}` : ""}`);
+    // the log of a first start that fails is removed with the rest (commands/up.ts)
+    const log = this.log && this.started ? `; its log is ${this.log}` : "";
+    return new SottoError(
+      "internal",
+      `${this.name} ended unexpectedly (${how})${last ? `: ${last}` : ""}${log}`,
+    );
   }
 }
 
-/** The last line that tells of trouble: a warning or an error of the log, or what is not the log. */
-function lastWords(text: string): string | undefined {
-  const lines = text.trim().split("\n").reverse();
-  for (const line of lines) {
+/**
+ * What a party's standard error tells of its end: the last warning or error of its log, or the line with which
+ * Node.js itself says what went wrong.
+ */
+export function lastWords(text: string): string | undefined {
+  for (const line of text.split("\n").reverse()) {
     try {
       const { level, msg, message, reason } = JSON.parse(line) as Record<string, unknown>;
-      if (Number(level) >= WARNING) return [msg, message ?? reason].filter(Boolean).join(": ").slice(0, 300);
+      const words = [msg, message ?? reason].filter((part) => typeof part === "string" && part !== "");
+      if (Number(level) >= WARNING && words.length > 0) return cut(words.join(": "), 300);
     } catch {
-      if (line !== "") return line.slice(0, 300);
+      if (/^(FATAL|Uncaught|[A-Za-z]*Error\b)/.test(line)) return cut(line, 300);
     }
   }
   return undefined;
+}
+
+/** The last lines of `text`, whole ones, of at most KEEP characters in all. */
+export function lastLines(text: string): string {
+  if (text.length <= KEEP) return text;
+  const kept = text.slice(-KEEP);
+  return kept.slice(kept.indexOf("\n") + 1);
 }

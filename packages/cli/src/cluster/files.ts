@@ -1,7 +1,12 @@
 /** Configuration files and certificates of a cluster on this machine. */
+import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { access, chmod, mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { SottoError } from "@sotto/core";
+import { ROLES } from "@sotto/wire";
 import { stringify } from "yaml";
+import { atExit } from "./cleanup.js";
 
 export const HOST = "127.0.0.1";
 
@@ -68,37 +73,121 @@ export async function writeYaml(path: string, about: string, content: object): P
   await writeFile(path, `# ${about}\n${stringify(content)}`, { mode: 0o600 });
 }
 
-/** Makes the certificates unless they are there. Returns whether it made them. */
-export async function ensureCertificates(dir: string): Promise<boolean> {
-  if (await exists(join(dir, CERTIFICATES, "ca.pem"))) return false;
+/** Makes the certificates of a cluster. */
+export async function writeCertificates(dir: string): Promise<void> {
   // a large library, which the commands that only name these files do not need
   const { makeCertificates } = await import("@sotto/server");
   await makeCertificates(join(dir, CERTIFICATES), {});
-  return true;
+}
+
+/** Every file that `sotto up` needs, within a cluster's directory. */
+const ALL_FILES: readonly string[] = [
+  FILES.dealer,
+  ...FILES.server,
+  FILES.owner,
+  FILES.client,
+  ...["ca.pem", ...ROLES.flatMap((role) => [`${role}.pem`, `${role}.key`])].map(
+    (name) => `${CERTIFICATES}/${name}`,
+  ),
+];
+
+/** What the parties add while they run. */
+const TRACES = ["dealer.log", "server-0.log", "server-1.log", "data-0", "data-1"];
+
+/**
+ * Whether `dir` holds a whole cluster.
+ * @throws SottoError conflict if it holds a part of one: what is missing can't be made to fit the rest.
+ */
+export async function holdsCluster(dir: string): Promise<boolean> {
+  const there = await Promise.all(ALL_FILES.map((name) => exists(join(dir, name))));
+  if (!there.includes(true)) return false;
+  const missing = ALL_FILES.filter((_, i) => !there[i]);
+  if (missing.length === 0) return true;
+  throw new SottoError(
+    "conflict",
+    `${dir} holds a part of a cluster; missing: ${missing.join(", ")}. ` +
+      "Restore these files, or delete the directory to have a new cluster made",
+  );
+}
+
+export interface WrittenCluster {
+  /** Names of the files and folders. */
+  names: string[];
+  /** Removes them, what the parties have added since, and the directory if it was made for them. */
+  undo(): void;
 }
 
 /**
- * Writes what is missing of a cluster's directory, and leaves what is there.
- * @returns the names of the files it wrote.
+ * Writes a new cluster into a directory that holds none of its files (holdsCluster).
+ * @throws SottoError conflict, before anything is written, if a port is in use; not-found if it can't be written.
  */
-export async function writeCluster(dir: string, ports: Ports): Promise<string[]> {
-  await mkdir(dir, { recursive: true });
-  // keys lie in it
-  await chmod(dir, 0o700);
-  const written: string[] = (await ensureCertificates(dir)) ? [CERTIFICATES] : [];
-  const files: [string, string, object][] = [
-    [FILES.dealer, "The dealer: deals randomness to the servers, sees no data.", dealerConfig(ports, "info")],
-    [FILES.server[0], "Server 0 of two.", serverConfig(0, ports, "info")],
-    [FILES.server[1], "Server 1 of two.", serverConfig(1, ports, "info")],
-    [FILES.owner, "For the model owner: sotto deploy --cluster.", clusterConfig("owner", ports)],
-    [FILES.client, "For clients: sotto infer --cluster.", clusterConfig("client", ports)],
-  ];
-  for (const [name, about, content] of files) {
-    if (await exists(join(dir, name))) continue;
-    await writeYaml(join(dir, name), about, content);
-    written.push(name);
+export async function writeCluster(dir: string, ports: Ports): Promise<WrittenCluster> {
+  await refuseBusyPorts(ports);
+  let before: Set<string> | undefined;
+  let made: string | undefined;
+  const undo = (): void => {
+    if (!before) return;
+    try {
+      // of the cluster's files, none was there before
+      const traces = [...TRACES, CERTIFICATES].filter((name) => !before?.has(name));
+      for (const name of [...ALL_FILES, ...traces]) rmSync(join(dir, name), { recursive: true, force: true });
+      // as far up as directories were made
+      for (let d = dir; made && d.length >= made.length; d = dirname(d)) rmdirSync(d);
+    } catch {
+      // it could not be written either, or somebody has put something else there
+    }
+  };
+  // Ctrl-C in the middle
+  const forget = atExit(undo);
+  try {
+    before = new Set(existsSync(dir) ? readdirSync(dir) : []);
+    made = await mkdir(dir, { recursive: true });
+    // keys lie in it; a directory that was there has the mode that its owner gave it
+    if (made) await chmod(dir, 0o700);
+    await writeCertificates(dir);
+    const files: [string, string, object][] = [
+      [
+        FILES.dealer,
+        "The dealer: deals randomness to the servers, sees no data.",
+        dealerConfig(ports, "info"),
+      ],
+      [FILES.server[0], "Server 0 of two.", serverConfig(0, ports, "info")],
+      [FILES.server[1], "Server 1 of two.", serverConfig(1, ports, "info")],
+      [FILES.owner, "For the model owner: sotto deploy --cluster.", clusterConfig("owner", ports)],
+      [FILES.client, "For clients: sotto infer --cluster.", clusterConfig("client", ports)],
+    ];
+    for (const [name, about, content] of files) await writeYaml(join(dir, name), about, content);
+    return { names: [CERTIFICATES, ...files.map(([name]) => name)], undo };
+  } catch (cause) {
+    undo();
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SottoError("not-found", `the directory ${dir} can't be written: ${reason}`, { cause });
+  } finally {
+    forget();
   }
-  return written;
+}
+
+/** @throws SottoError conflict naming the ports on which nothing can listen now. */
+async function refuseBusyPorts({ dealer, peer, http }: Ports): Promise<void> {
+  const ports = [dealer, peer, ...http];
+  const reasons = await Promise.all(ports.map(whyBusy));
+  const busy = ports.flatMap((port, i) => (reasons[i] ? [`${port} (${reasons[i]})`] : []));
+  if (busy.length === 0) return;
+  throw new SottoError(
+    "conflict",
+    `can't listen on ${HOST}, port ${busy.join(", ")}; nothing was written. ` +
+      `--port BASE takes four other ports in a row from BASE (here ${ports[0]} to ${ports.at(-1)})`,
+  );
+}
+
+function whyBusy(port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", ({ code }: NodeJS.ErrnoException) => {
+      resolve(code === "EADDRINUSE" ? "in use" : (code ?? "it can't be opened"));
+    });
+    probe.listen(port, HOST, () => probe.close(() => resolve(undefined)));
+  });
 }
 
 export async function exists(path: string): Promise<boolean> {

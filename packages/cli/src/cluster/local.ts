@@ -2,16 +2,17 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SottoError } from "@sotto/core";
 import { Child } from "./child.js";
 import { atExit } from "./cleanup.js";
 import {
   clusterConfig,
   dealerConfig,
-  ensureCertificates,
   FILES,
   type Ports,
   type ServerLimits,
   serverConfig,
+  writeCertificates,
   writeYaml,
 } from "./files.js";
 
@@ -30,6 +31,9 @@ export interface LocalCluster {
 
 export const PARTIES = ["the dealer", "server 0", "server 1"] as const;
 
+/** From the end of a party to its notice. */
+const LOSS_MS = 200;
+
 /** What there is to clear away, whatever happens. */
 class Holding {
   readonly children: Child[] = [];
@@ -46,7 +50,16 @@ class Holding {
 
   /** A temporary directory that only this user can read. */
   makeScratch(): string {
-    this.scratch = mkdtempSync(join(tmpdir(), "sotto-"));
+    try {
+      this.scratch = mkdtempSync(join(tmpdir(), "sotto-"));
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new SottoError(
+        "not-found",
+        `no temporary directory can be made in ${tmpdir()} (${reason}); set TMPDIR to a directory that can be written`,
+        { cause },
+      );
+    }
     return this.scratch;
   }
 
@@ -75,7 +88,7 @@ class Holding {
     return {
       ...files,
       pids: this.children.map((c) => c.pid ?? -1),
-      guard: (work) => Promise.race([work, lost]),
+      guard: (work) => Promise.race([work.catch((error) => afterLoss(lost, error)), lost]),
       close: () => this.close(),
     };
   }
@@ -83,6 +96,12 @@ class Holding {
   private remove(): void {
     if (this.scratch) rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** A party that ends breaks connections, too; that may be seen first, but is not the cause. */
+async function afterLoss(lost: Promise<never>, error: unknown): Promise<never> {
+  await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, LOSS_MS))]);
+  throw error;
 }
 
 /**
@@ -106,7 +125,7 @@ async function configure(
   [dealer, server0, server1]: [Child, Child, Child],
   limits: ServerLimits,
 ): Promise<Pick<LocalCluster, "owner" | "client" | "ports">> {
-  await ensureCertificates(dir);
+  await writeCertificates(dir);
   const ports: Ports = { dealer: 0, peer: 0, http: [0, 0] };
   const level = process.env.SOTTO_DEBUG === "1" ? "debug" : "warn";
   const write = async (name: string, content: object): Promise<string> => {

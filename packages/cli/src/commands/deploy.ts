@@ -4,7 +4,7 @@ import { loadModel } from "@sotto/model";
 import type { Command } from "commander";
 import { withDeadline } from "../deadline.js";
 import { DEFAULT_TIMEOUT } from "../defaults.js";
-import { modelName, positive, type Ranges, range, rangesOf } from "../options.js";
+import { modelName, positive, type Ranges, rangeOption, rangesOf } from "../options.js";
 import { print } from "../terminal.js";
 
 interface DeployOptions {
@@ -22,7 +22,7 @@ export function addDeploy(program: Command): void {
     .argument("<model>", "model file (ONNX)")
     .requiredOption("--name <name>", "name under which clients ask for it", modelName)
     .requiredOption("--cluster <file>", "the cluster, with the owner's certificate (YAML)")
-    .option("--input-range <[name=]R>", "declare |x| <= R, for all inputs or for one (repeatable)", range)
+    .addOption(rangeOption())
     .option("--json", "print one JSON object")
     .option("--timeout <seconds>", "deadline for all of it", positive, DEFAULT_TIMEOUT)
     .addHelpText(

@@ -3,7 +3,7 @@ import { compile, instantiate, type Sizes } from "@sotto/core";
 import { loadModel } from "@sotto/model";
 import type { Command } from "commander";
 import { bytes, duration, significant, table } from "../format.js";
-import { type Ranges, range, rangesOf, size } from "../options.js";
+import { type Ranges, rangeOption, rangesOf, size } from "../options.js";
 import { type PlanReport, planReport } from "../plan-report.js";
 import { chooseSizes, sizesFrom } from "../sizes.js";
 import { print } from "../terminal.js";
@@ -21,13 +21,13 @@ export function addInspect(program: Command): void {
       "show the plan of a private run before anything runs: layers, bounds, rounds, bytes, latency",
     )
     .argument("<model>", "model file (ONNX)")
-    .option("--input-range <[name=]R>", "declare |x| <= R, for all inputs or for one", range)
+    .addOption(rangeOption())
     .option("--size <name=N>", "a size that the model leaves open, e.g. time=50", size)
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  sotto inspect model.onnx --input-range 4 --size time=50")
     .action(async (model: string, options: InspectOptions) => {
       const report = await inspect(model, options);
-      await print(options.json ? JSON.stringify(report) : render(report));
+      await print(options.json ? JSON.stringify(report) : render(report, options.inputRange));
     });
 }
 
@@ -38,8 +38,8 @@ export async function inspect(path: string, options: InspectOptions): Promise<Pl
   return planReport(compiled, instantiate(compiled.plan, sizesFrom(sizes)), sizes);
 }
 
-/** The report for people. */
-export function render(r: PlanReport): string {
+/** The report for people. @param declared the ranges that the user gave. */
+export function render(r: PlanReport, declared: Ranges = {}): string {
   const shape = (s: readonly (number | string)[]) => `[${s.join(", ")}]`;
   const parts = [`${r.model}\n  plan ${r.plan}`];
   parts.push(
@@ -48,7 +48,9 @@ export function render(r: PlanReport): string {
       r.inputs.map((i) => [
         i.name,
         shape(i.declared),
-        i.kind === "token" ? "tokens, looked up by the client" : `|x| <= ${significant(i.range)} declared`,
+        i.kind === "token"
+          ? "tokens, looked up by the client"
+          : `|x| <= ${significant(i.range)} ${[i.name, ""].some((n) => Object.hasOwn(declared, n)) ? "declared" : "by default; --input-range declares another"}`,
       ]),
     ),
     section(
@@ -131,10 +133,11 @@ function numbers(r: PlanReport): string {
 function latency(r: PlanReport): string {
   const rows = r.latency.map((l) => [`${l.roundTripMs} ms`, duration(l.networkMs)]);
   return section(
-    "Latency of the network, by round-trip time between the parties",
+    "Latency of the network alone, by round-trip time between the parties",
     rows,
-    `rounds x half a round trip, since both servers send at once, and one round trip for the client;\n` +
-      "  computing and the bytes' own time come on top",
+    "rounds x half a round trip, since both servers send at once, and one round trip for the client.\n" +
+      "  A run takes longer: computing, and sending the bytes above, are not counted here, and on a fast\n" +
+      "  network they are most of its time; `sotto run` measures them",
   );
 }
 

@@ -2,9 +2,9 @@
 import type { Command } from "commander";
 import { withDeadline } from "../deadline.js";
 import { DEFAULT_TIMEOUT } from "../defaults.js";
-import { allInputs } from "../inputs.js";
+import { allInputs, type Given } from "../inputs.js";
 import { loadLocalModel } from "../local-model.js";
-import { collect, positive, type Ranges, range } from "../options.js";
+import { collect, positive, type Ranges, rangeOption } from "../options.js";
 import { largestDifference, prepareDirectory, writeOutputs } from "../outputs.js";
 import { runPlaintext } from "../plaintext.js";
 import { type Result, renderResult, resultJson } from "../result-report.js";
@@ -28,9 +28,9 @@ export function addRun(program: Command): void {
         "with certificates made for the run; nothing is left afterwards",
     )
     .argument("<model>", "model file (ONNX)")
-    .requiredOption("--input <[name=]x.npy>", "an input of the model (repeatable)", collect)
+    .option("--input <[name=]x.npy>", "an input of the model (required, repeatable)", collect)
     .option("--output-dir <dir>", "write every output to DIR/NAME.npy (float32)")
-    .option("--input-range <[name=]R>", "declare |x| <= R, for all inputs or for one (repeatable)", range)
+    .addOption(rangeOption())
     .option("--clip", "bring inputs outside the declared range to its end, instead of refusing them")
     .option("--check", "also compute the plaintext result, and print the largest difference")
     .option("--json", "print one JSON object")
@@ -40,7 +40,7 @@ export function addRun(program: Command): void {
       "\nExample:\n  sotto run model.onnx --input x.npy --input-range 4 --output-dir out --check",
     )
     .allowExcessArguments()
-    .action(async (model: string, given: RunOptions, command: Command) => {
+    .action(async (model: string, given: Given<RunOptions>, command: Command) => {
       const options = { ...given, input: allInputs(given.input, command.args.slice(1)) };
       const result = await withDeadline(options.timeout, "the run", (signal) => run(model, options, signal));
       await print(options.json ? JSON.stringify(resultJson(result)) : renderResult(result));

@@ -1,9 +1,9 @@
 /** `sotto up DIR`: a cluster on this machine, for trying things out. */
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { untilSignal } from "../cluster/cleanup.js";
-import { FILES, HOST, portsFrom, writeCluster } from "../cluster/files.js";
-import { clusterIn } from "../cluster/local.js";
+import { atExit, untilSignal } from "../cluster/cleanup.js";
+import { FILES, HOST, holdsCluster, portsFrom, type WrittenCluster, writeCluster } from "../cluster/files.js";
+import { clusterIn, type LocalCluster } from "../cluster/local.js";
 import { basePort } from "../options.js";
 import { note, print } from "../terminal.js";
 
@@ -15,23 +15,25 @@ export function addUp(program: Command): void {
     .description(
       "write the configuration and certificates of a cluster on this machine, and run it until Ctrl-C",
     )
-    .argument("<dir>", "directory to write to; what is there already is used as it is")
+    .argument("<dir>", "directory to write to; a cluster that is there already is used as it is")
     .option("--port <base>", `first of four ports in a row (default: ${DEFAULT_PORT})`, basePort)
     .addHelpText(
       "after",
       "\nExample:\n  sotto up cluster\n  sotto deploy model.onnx --name m --cluster cluster/cluster-owner.yaml",
     )
     .action(async (dir: string, { port }: { port?: number }) => {
-      const written = await writeCluster(resolve(dir), portsFrom(port ?? DEFAULT_PORT));
-      if (port !== undefined && !written.includes(FILES.dealer)) {
+      const path = resolve(dir);
+      const found = await holdsCluster(path);
+      if (found && port !== undefined) {
         note(`${dir} has a configuration already; it is used, and --port is not`);
       }
+      const written = found ? undefined : await writeCluster(path, portsFrom(port ?? DEFAULT_PORT));
       const stopped = untilSignal();
-      const cluster = await clusterIn(resolve(dir));
+      const cluster = await firstStart(path, written);
       const { ports } = cluster;
       await print(
         [
-          `wrote ${written.length > 0 ? written.map((name) => join(dir, name)).join(", ") : "nothing: all files are there"}`,
+          `wrote ${written ? written.names.map((name) => join(dir, name)).join(", ") : "nothing: all files are there"}`,
           `dealer    ${HOST}:${ports.dealer} (TLS)`,
           `server 0  https://${HOST}:${ports.http[0]}, for server 1 ${HOST}:${ports.peer} (TLS)`,
           `server 1  https://${HOST}:${ports.http[1]}`,
@@ -49,4 +51,18 @@ export function addUp(program: Command): void {
         await cluster.close();
       }
     });
+}
+
+/** Starts the cluster; if that fails, what was written for it goes, so that the next attempt begins anew. */
+async function firstStart(dir: string, written: WrittenCluster | undefined): Promise<LocalCluster> {
+  if (!written) return clusterIn(dir);
+  const forget = atExit(written.undo);
+  try {
+    return await clusterIn(dir);
+  } catch (error) {
+    written.undo();
+    throw error;
+  } finally {
+    forget();
+  }
 }

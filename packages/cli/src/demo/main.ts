@@ -23,7 +23,7 @@ import { duration } from "../format.js";
 import { count, positive } from "../options.js";
 import { runPlaintext } from "../plaintext.js";
 import { deployTo } from "../remote.js";
-import { note, Progress, print } from "../terminal.js";
+import { endWhenNobodyReads, note, Progress, print } from "../terminal.js";
 import { sample } from "./mails.js";
 import { summary, type Verdict, verdictTable } from "./report.js";
 
@@ -36,6 +36,7 @@ const NAME = "spam";
 
 /** Runs the demo and ends the process. */
 export async function main(argv: readonly string[]): Promise<never> {
+  endWhenNobodyReads();
   let code = 0;
   try {
     const command = new Command("npm run demo --")

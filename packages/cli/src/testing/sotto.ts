@@ -103,7 +103,8 @@ function partiesWith(variable: string): number[] {
     if (!/^\d+$/.test(pid)) return false;
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
-      if (!command.includes("party")) return false;
+      // it takes a title of its own once it knows what it is
+      if (!command.includes("party") && !/^sotto (dealer|server)/.test(command[0]!)) return false;
       return `\0${readFileSync(`/proc/${pid}/environ`, "latin1")}`.includes(`\0${variable}`);
     } catch {
       return false; // it has just ended

@@ -43,7 +43,7 @@ export interface PublicTensor {
 
 /** Proven bounds of a GRU's pre-activations, as integers at scale weight + operand. */
 export interface GruBounds {
-  /** The layer's input, at the operand scale: what the others assume of it. */
+  /** The layer's input at its own scale as an operand (plan/operand.ts): what the others assume of it. */
   x: number;
   /** The state, at the operand scale: 1, or the range of the initial state that the client gives, and slack. */
   h: number;

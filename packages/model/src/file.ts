@@ -1,0 +1,20 @@
+import { readFile, stat } from "node:fs/promises";
+
+/**
+ * A whole file. Devices, pipes and directories are refused at once: reading some of them never ends.
+ * @throws Error as Node.js does, or saying what it is instead of a regular file.
+ */
+export async function readRegularFile(path: string): Promise<Uint8Array> {
+  const about = await stat(path);
+  if (!about.isFile()) {
+    const what = about.isDirectory()
+      ? "a directory"
+      : about.isFIFO()
+        ? "a pipe"
+        : about.isSocket()
+          ? "a socket"
+          : "a device";
+    throw new Error(`it is ${what}; expected a regular file`);
+  }
+  return readFile(path);
+}
