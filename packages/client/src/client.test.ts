@@ -57,7 +57,9 @@ describe("a client", () => {
     const model = await connect(cluster, { transport: servers(never) }).model("m");
     await expect(model.infer(input, { timeoutMs: 20 })).rejects.toMatchObject({
       code: "timeout",
-      message: "inference with m: no result within 20 ms",
+      message: expect.stringMatching(
+        /inference with m: no result within 20 ms; either it takes longer .*, or a party hangs/,
+      ),
     });
     const stop = new AbortController();
     const stopped = model.infer(input, { signal: stop.signal });
@@ -141,7 +143,7 @@ describe("deployment", () => {
     await expect(deploy(cluster, "m", compiled, options)).rejects.toMatchObject({
       code: "timeout",
       message: expect.stringMatching(
-        /deployment of m: no result within 150 ms; server 0 .*dealer is not connected/,
+        /deployment of m: no result within 150 ms; .*; server 0 .*dealer is not connected/,
       ),
     });
     const shares = transport.seen

@@ -108,7 +108,9 @@ export async function underDeadline<T>(
   if (options.signal?.aborted) cancel();
   options.signal?.addEventListener("abort", cancel);
   const timer = setTimeout(() => {
-    controller.abort(new SottoError("timeout", `${what}: no result within ${timeoutMs} ms`));
+    const why =
+      "either it takes longer than that (raise the timeout), or a party hangs (see the servers' logs)";
+    controller.abort(new SottoError("timeout", `${what}: no result within ${timeoutMs} ms; ${why}`));
   }, timeoutMs);
   try {
     return await work(controller.signal);

@@ -39,7 +39,12 @@ describe("a configuration", () => {
     const config = loadServerConfig(file);
     expect(config.data).toBe(join(dir, "models"));
     expect(config.tls.ca).toBe(join(dir, "certs/ca.pem"));
-    expect(config.limits).toEqual({ sessionTimeoutMs: 60_000, maxBodyBytes: 2 ** 28, maxSessions: 64 });
+    expect(config.limits).toEqual({
+      sessionTimeoutMs: 50_000,
+      roundTimeoutMs: 20_000,
+      maxBodyBytes: 2 ** 28,
+      maxSessions: 64,
+    });
     writeFileSync(file, `listen: {host: 0.0.0.0, port: 0}\n${TLS}\nlog: {level: debug}`);
     expect(loadDealerConfig(file).log).toEqual({ level: "debug" });
     writeFileSync(file, `servers: [{url: "https://a:1"}, {url: "https://b:2"}]\n${TLS}`);
@@ -52,10 +57,24 @@ describe("a configuration", () => {
       [
         loadServerConfig,
         SERVER.replace("port: 9440", "port: many"),
-        /http.port: expected number, found "many"/,
+        /http.port: expected a number from 0 to 65535, found "many"/,
+      ],
+      [
+        loadServerConfig,
+        SERVER.replace("port: 9440", "port: 70000"),
+        /http.port: expected a number from 0 to 65535, found 70000/,
+      ],
+      [
+        loadServerConfig,
+        SERVER.replace("data: models", "data: ''"),
+        /data: expected a text that is not empty/,
       ],
       [loadServerConfig, SERVER.replace("data: models", ""), /data: expected string, found nothing/],
-      [loadServerConfig, SERVER.replace("dealer:", "dealr:"), /unknown key dealr/],
+      [
+        loadServerConfig,
+        SERVER.replace("dealer:", "dealr:"),
+        /unknown key dealr; expected the keys party, data, http, peer, dealer, tls, limits, log/,
+      ],
       [
         loadServerConfig,
         SERVER.replace("party: 0", "party: 1"),
@@ -64,12 +83,17 @@ describe("a configuration", () => {
       [
         loadServerConfig,
         `${SERVER}limits: {sessionTimeoutMs: 1}`,
-        /limits.sessionTimeoutMs: .*>=100, found 1/,
+        /limits.sessionTimeoutMs: expected a number of 100 or more, found 1/,
       ],
       [loadDealerConfig, TLS, /listen: expected object, found nothing/],
       [loadDealerConfig, "listen: {host", /not YAML/],
-      [loadDealerConfig, "", /the file: expected object/],
-      [loadCluster, `servers: [{url: "https://a:1"}]\n${TLS}`, /servers: .*found/],
+      [loadDealerConfig, "", /config.yaml: the file is empty; expected the keys listen, tls, log/],
+      [
+        loadDealerConfig,
+        `listen: {hots: a, port: 1}\n${TLS}`,
+        /listen: unknown key hots; expected the keys host, port/,
+      ],
+      [loadCluster, `servers: [{url: "https://a:1"}]\n${TLS}`, /servers: expected a list of 2, found/],
       [
         loadCluster,
         `servers: [{url: "http://a:1"}, {url: x}]\n${TLS}`,

@@ -1,7 +1,7 @@
 /** Configuration files of the daemons. Relative paths in them are relative to the file. */
 import { dirname, resolve } from "node:path";
 import { SottoError } from "@sotto/core";
-import { type Address, type IdentityPaths, readYaml } from "@sotto/wire/node";
+import { type Address, explain, type IdentityPaths, readYaml } from "@sotto/wire/node";
 import { z } from "zod";
 
 const address = z.strictObject({ host: z.string().min(1), port: z.number().int().min(0).max(65535) });
@@ -9,8 +9,10 @@ const tls = z.strictObject({ ca: z.string().min(1), cert: z.string().min(1), key
 const log = z.strictObject({ level: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]) });
 
 const limits = z.strictObject({
-  /** Longest wait for anything that a session needs, in milliseconds. */
-  sessionTimeoutMs: z.number().int().min(100).default(60_000),
+  /** Longest wait for anything that a session needs, in milliseconds. Clients wait 60 s, and shall hear why. */
+  sessionTimeoutMs: z.number().int().min(100).default(50_000),
+  /** Longest silence of the other server within a round, in milliseconds; of the dealer, three quarters of it. */
+  roundTimeoutMs: z.number().int().min(100).default(20_000),
   /** Longest body of a request: models and input shares. */
   maxBodyBytes: z
     .number()
@@ -68,8 +70,10 @@ export function loadServerConfig(path: string): CheckedServerConfig {
 export function checkServerConfig(config: ServerConfig): CheckedServerConfig {
   const parsed = serverConfig.safeParse(config);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new SottoError("bad-config", `server configuration: ${issue.path.join(".")}: ${issue.message}`);
+  throw new SottoError(
+    "bad-config",
+    `server configuration: ${explain(serverConfig, parsed.error.issues, config)}`,
+  );
 }
 
 function absolute(path: string, paths: IdentityPaths) {

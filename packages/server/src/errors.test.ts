@@ -2,6 +2,7 @@
 import { connect, deploy, httpsTransport } from "@sotto/client";
 import { Ring, SottoError, shareTensors } from "@sotto/core";
 import { encodeBundle } from "@sotto/wire";
+import { keepConnected, readIdentity } from "@sotto/wire/node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { newId } from "./parties.js";
 import { makeTestFolder, TestCluster, tlsPaths } from "./testing/cluster.js";
@@ -34,7 +35,10 @@ describe("a running cluster", () => {
   });
   afterAll(() => folder.remove());
   beforeEach(async () => {
-    cluster = await TestCluster.start(folder.dir, { relays: true, limits: { sessionTimeoutMs: TIMEOUT_MS } });
+    cluster = await TestCluster.start(folder.dir, {
+      relays: true,
+      limits: { sessionTimeoutMs: TIMEOUT_MS, roundTimeoutMs: 1000 },
+    });
     await deploy(cluster.as("owner"), "m", compiled);
   });
   afterEach(async () => {
@@ -146,11 +150,59 @@ describe("a running cluster", () => {
     await deploy(cluster.as("owner"), "long", long.compiled);
     const remote = await cluster.client().model("long");
     const running = failure(remote.infer(long.input(1)));
-    await cluster.toPeer!.after(20_000);
-    cluster.toPeer!.stall();
+    await cluster.toPeer!.endAfter(20_000, "stall");
     const error = await running;
     expect(error.code).toBe("timeout");
-    expect(error.message).toMatch(/waited 1500 ms for server [01]'s message of round \d+ of 401/);
+    expect(error.message).toMatch(/server [01] has been silent for 1 s in round \d+ of 401/);
+  });
+
+  it("names the dealer, not a server that waits for it, when the dealer says nothing any more", async () => {
+    await deploy(cluster.as("owner"), "long", long.compiled);
+    const remote = await cluster.client().model("long");
+    const running = failure(remote.infer(long.input(1)));
+    await cluster.toDealer!.endAfter(20_000, "stall");
+    const error = await running;
+    expect(error.code).toBe("timeout");
+    expect(error.message).toMatch(/the dealer has been silent for 0.75 s/);
+  });
+
+  it("refuses a second process of a role, and goes on with the first", async () => {
+    const reasons: string[] = [];
+    let links = 0;
+    const newcomers = [
+      { role: "server-1", remote: "server-0", port: cluster.servers[0]!.ports.peer! },
+      { role: "server-0", remote: "dealer", port: cluster.dealer!.ports.listen },
+    ] as const;
+    const stops = newcomers.map(({ role, remote, port }) =>
+      keepConnected({
+        address: { host: "127.0.0.1", port },
+        identity: readIdentity(tlsPaths(folder.dir, role)),
+        self: { role, boot: newId() },
+        remote,
+        connectTimeoutMs: 5000,
+        onLink: () => links++,
+        onDown: (error) => reasons.push(error.message),
+      }),
+    );
+    for (const { role } of newcomers) {
+      const refusal = `another ${role} is connected already; stop one of the two`;
+      await expect.poll(() => reasons.filter((r) => r === refusal).length, { timeout: 10_000 }).toBe(3);
+    }
+    await works();
+    for (const stop of stops) stop();
+    expect(links).toBe(0);
+  });
+
+  it("says so when an address is that of a server's peer section", async () => {
+    const url = `https://127.0.0.1:${cluster.servers[0]!.ports.peer}`;
+    const { servers, tls } = cluster.as("client");
+    const client = connect({ servers: [{ url }, servers[1]], tls });
+    const error = await failure(client.model("m"));
+    client.close();
+    expect(error.code).toBe("bad-config");
+    expect(error.message).toMatch(
+      /server 0 \(https:\S+\) does not speak HTTP; expected the address of a server's http/,
+    );
   });
 
   it("says that the dealer has gone, and works again when it is back", async () => {
@@ -168,12 +220,11 @@ describe("a running cluster", () => {
     await deploy(cluster.as("owner"), "long", long.compiled);
     const remote = await cluster.client().model("long");
     const running = failure(remote.infer(long.input(1)));
-    await cluster.toDealer!.after(20_000);
-    cluster.toDealer!.cut();
+    await cluster.toDealer!.endAfter(20_000, "cut");
     const error = await running;
     expect(error.code).toBe("unreachable");
     expect(error.message).toMatch(/the dealer was lost before the session had its randomness/);
-    await works();
+    await expect.poll(() => works().then(() => "works", String), { timeout: 10_000 }).toBe("works");
   });
 
   it("refuses bundles for the other server, of another model, and of nobody", async () => {

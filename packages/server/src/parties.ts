@@ -7,3 +7,7 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 export function newId(): string {
   return randomBytes(16).toString("hex");
 }
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}

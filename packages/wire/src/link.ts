@@ -1,7 +1,7 @@
 /** A connection to another party once both have said who they are: control messages, and frames by their tag. */
 import { SottoError } from "@sotto/core";
 import type { FrameChannel } from "./channel.js";
-import { asSottoError } from "./codes.js";
+import { asSottoError, stateError } from "./codes.js";
 import { CONTROL_TAG, type Frame, HEADER_BYTES, type Role, type Tag, tagText } from "./frame.js";
 import { type ControlMessage, controlFrame, PROTOCOL_VERSION, parseControl } from "./messages.js";
 
@@ -18,6 +18,8 @@ export class Link {
   private readonly routes = new Map<Tag, (frame: Frame) => void>();
   private readonly closeListeners = new Set<(error: SottoError) => void>();
   private closedBy: SottoError | undefined;
+  /** Called at the next frame, whatever it is. */
+  private readonly signsOfLife = new Set<() => void>();
 
   /** @internal See greet(). */
   constructor(channel: FrameChannel, remote: Role, remoteBoot: string) {
@@ -43,6 +45,25 @@ export class Link {
 
   drained(): Promise<void> {
     return this.channel.drained();
+  }
+
+  /** Asks the other side for a sign of life. @returns false when none comes in time, or the link goes. */
+  answers(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (alive: boolean) => {
+        clearTimeout(timer);
+        this.signsOfLife.delete(heard);
+        unlisten();
+        resolve(alive);
+      };
+      const heard = () => settle(true);
+      // what has arrived while this process was busy is read before it counts as silence
+      const timer = setTimeout(() => setImmediate(settle, false), timeoutMs);
+      let unlisten = () => {};
+      this.signsOfLife.add(heard);
+      unlisten = this.onClose(() => settle(false));
+      this.control({ type: "ping" });
+    });
   }
 
   /** Hands frames of a tag to a session, whose handler does not throw; returns what undoes it. */
@@ -71,6 +92,7 @@ export class Link {
   }
 
   private take(frame: Frame): void {
+    if (this.signsOfLife.size > 0) for (const heard of [...this.signsOfLife]) heard();
     if (frame.tag !== CONTROL_TAG) {
       const handler = this.routes.get(frame.tag);
       if (handler) handler(frame);
@@ -78,7 +100,9 @@ export class Link {
       return;
     }
     try {
-      this.onControl(readControl(frame), HEADER_BYTES + frame.payload.length);
+      const message = readControl(frame);
+      if (message.type === "ping") this.control({ type: "pong" });
+      else if (message.type !== "pong") this.onControl(message, HEADER_BYTES + frame.payload.length);
     } catch (error) {
       // what cannot be read may have concerned any session: nothing on this connection can be relied upon
       const { code, message } = asSottoError(error);
@@ -107,6 +131,8 @@ export interface Greeting {
  * Says who we are and waits for the other side to do so.
  * @param expected the role that the other side's certificate names.
  * @param onLink called at once, since the next message may be in the same chunk of bytes.
+ * @param admit of the side that was dialled: it says who it is only once this has resolved for the other process's
+ * boot; what this rejects with is stated to the other side.
  * @throws SottoError protocol (another version or role), timeout, or what the other side refused us with.
  */
 export function greet(
@@ -115,9 +141,13 @@ export function greet(
   expected: Role,
   timeoutMs: number,
   onLink: (link: Link) => void,
+  admit?: (boot: string) => Promise<void>,
 ): Promise<Link> {
   return new Promise((resolve, reject) => {
+    let over = false;
     const fail = (error: SottoError) => {
+      if (over) return;
+      over = true;
       clearTimeout(timer);
       reject(error);
       channel.close();
@@ -143,12 +173,24 @@ export function greet(
       if (message.type !== "welcome" || stated !== wanted) {
         return fail(new SottoError("protocol", `the other side says it is ${stated}; expected ${wanted}`));
       }
-      clearTimeout(timer);
-      const link = new Link(channel, expected, message.boot);
-      onLink(link);
-      resolve(link);
+      const { boot } = message;
+      const enter = () => {
+        if (over) return;
+        clearTimeout(timer);
+        if (admit) channel.send(welcome);
+        const link = new Link(channel, expected, boot);
+        onLink(link);
+        resolve(link);
+      };
+      if (!admit) return enter();
+      channel.onFrame = () => fail(new SottoError("protocol", `${expected} did not wait for our welcome`));
+      admit(boot).then(enter, (error) => {
+        if (!over) channel.send(controlFrame({ type: "refused", about: "", ...stateError(error) }));
+        fail(asSottoError(error));
+      });
     };
-    channel.send(controlFrame({ type: "welcome", version: PROTOCOL_VERSION, ...self }));
+    const welcome = controlFrame({ type: "welcome", version: PROTOCOL_VERSION, ...self });
+    if (!admit) channel.send(welcome);
   });
 }
 

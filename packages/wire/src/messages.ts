@@ -34,6 +34,9 @@ export const controlMessage = z.discriminatedUnion("type", [
   z.object({ type: type("welcome"), version: z.number(), role: z.enum(ROLES), boot: id }),
   /** The answer to a message that asked for something. `about`: its session or set-up, or "" for the connection. */
   z.object({ type: type("refused"), about: z.string().max(100), code: errorCode, message: text }),
+  /** Is anybody there? Link answers by itself. */
+  z.object({ type: type("ping") }),
+  z.object({ type: type("pong") }),
   /** A data frame arrived whose tag nobody expects. */
   z.object({ type: type("unknown-frame"), tag: z.string().max(16), number: z.number() }),
 

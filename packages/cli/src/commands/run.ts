@@ -58,7 +58,8 @@ async function run(path: string, options: RunOptions, signal: AbortSignal): Prom
     import("../remote.js"),
   ]);
   progress.update("starting the dealer and both servers ...");
-  const cluster = await throwAwayCluster({ sessionTimeoutMs: Math.ceil(timeoutMs) });
+  // the servers give up first: they know who they have waited for
+  const cluster = await throwAwayCluster({ sessionTimeoutMs: Math.ceil(timeoutMs * 0.8) });
   try {
     progress.update("sharing the model between the servers ...");
     const name = "model";

@@ -3,12 +3,14 @@ import { compile, planHash, Ring, runHash, systemRandom } from "@sotto/core";
 import { randomGru } from "@sotto/core/testing";
 import {
   type ControlMessage,
+  controlFrame,
   type Frame,
   frameTag,
   greet,
   type Link,
   type Message,
   memoryPair,
+  PROTOCOL_VERSION,
 } from "@sotto/wire";
 import { beforeEach, describe, expect, it } from "vitest";
 import { makeLog } from "../log.js";
@@ -32,14 +34,21 @@ describe("the dealer", () => {
     servers = [await enter(0), await enter(1)];
   });
 
-  async function enter(i: 0 | 1): Promise<Link> {
+  async function enter(i: 0 | 1, boot = newId()): Promise<Link> {
     const [ours, theirs] = memoryPair();
     const role = i === 0 ? "server-0" : "server-1";
     const [link] = await Promise.all([
-      greet(ours, { role, boot: newId() }, "dealer", 500, (l) => {
+      greet(ours, { role, boot }, "dealer", 3000, (l) => {
         l.onControl = (message) => heard[i].push(message);
       }),
-      greet(theirs, { role: "dealer", boot: newId() }, role, 500, (l) => desk.connected(role, l)),
+      greet(
+        theirs,
+        { role: "dealer", boot: newId() },
+        role,
+        3000,
+        (l) => desk.connected(role, l),
+        (boot) => desk.admit(role, boot),
+      ),
     ]);
     return link;
   }
@@ -71,6 +80,44 @@ describe("the dealer", () => {
     servers[1].control({ type: "credit", deal: dealt.deal, stages: 3 });
     await turn();
     expect(frames.map((f) => f.number)).toEqual([0, 1, 2]);
+  });
+
+  it("gives each server a set-up seed of its own, fresh in each set-up", async () => {
+    await setUp();
+    await setUp();
+    const seeds = heard.flatMap((messages) =>
+      messages.filter((m) => m.type === "setup-seed").map((m) => m.seed),
+    );
+    expect(seeds.length).toBe(4);
+    expect(new Set(seeds).size).toBe(4);
+  });
+
+  it("keeps a server that answers, and replaces one that has reconnected or says nothing", async () => {
+    const taken = { code: "conflict", message: "another server-1 is connected already; stop one of the two" };
+    await expect(enter(1)).rejects.toMatchObject(taken);
+    await deal(await setUp());
+    expect(heard[1].at(-1)!.type).toBe("dealt");
+
+    const boot = newId();
+    servers[1].close();
+    await turn();
+    const first = await enter(1, boot);
+    servers[1] = await enter(1, boot);
+    await turn();
+    expect([first.open, servers[1].open]).toEqual([false, true]);
+
+    // a process that was killed together with its machine
+    const [ours, theirs] = memoryPair();
+    servers[1].close();
+    await turn();
+    const link = greet(theirs, { role: "dealer", boot: newId() }, "server-1", 500, (l) =>
+      desk.connected("server-1", l),
+    );
+    ours.send(controlFrame({ type: "welcome", version: PROTOCOL_VERSION, role: "server-1", boot: newId() }));
+    const silent = await link;
+    servers[1] = await enter(1);
+    await turn();
+    expect([silent.open, servers[1].open]).toEqual([false, true]);
   });
 
   it("keeps the memory of no session, also of one that is aborted in the middle", async () => {
@@ -144,6 +191,7 @@ describe("the dealer", () => {
 
   it("forgets set-ups when server 0 is another process", async () => {
     const setup = await setUp();
+    servers[0].close();
     servers[0] = await enter(0);
     await deal(setup);
     expect(heard[0].at(-1)).toMatchObject({

@@ -19,8 +19,10 @@ import {
   type Message,
   stateError,
 } from "@sotto/wire";
+import { admit } from "../admit.js";
 import { Leased } from "../lease.js";
 import type { Logger } from "../log.js";
+import { hex } from "../parties.js";
 import { type Run, Runs } from "../runs.js";
 import { Seen } from "../seen.js";
 import { Dealing } from "./dealing.js";
@@ -52,6 +54,11 @@ export class Desk {
     this.ring = ring;
     this.random = random;
     this.log = log;
+  }
+
+  /** @throws (rejects with) SottoError conflict when another process has the role. */
+  admit(role: ServerRole, boot: string): Promise<void> {
+    return admit(this.links.get(role), role, boot);
   }
 
   /** A server has connected; an earlier connection of the same role is closed. */
@@ -200,8 +207,4 @@ export class Desk {
     }
     return [a, b];
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
 }

@@ -1,6 +1,6 @@
 /** The dealer as a daemon: listens for both servers. */
 import { type RandomBytes, Ring, systemRandom } from "@sotto/core";
-import { asSottoError, greet } from "@sotto/wire";
+import { asSottoError, greet, type Link } from "@sotto/wire";
 import { listen, readIdentity } from "@sotto/wire/node";
 import type { DealerConfig } from "../config.js";
 import { type Logger, makeLog } from "../log.js";
@@ -37,7 +37,9 @@ export async function startDealer(config: DealerConfig, options: DaemonOptions =
     ["server-0", "server-1"],
     (channel, role) => {
       const server = role === "server-0" ? "server-0" : "server-1";
-      greet(channel, self, server, CONNECT_TIMEOUT_MS, (link) => desk.connected(server, link)).catch(warn);
+      const connected = (link: Link) => desk.connected(server, link);
+      const admit = (boot: string) => desk.admit(server, boot);
+      greet(channel, self, server, CONNECT_TIMEOUT_MS, connected, admit).catch(warn);
     },
     warn,
   );

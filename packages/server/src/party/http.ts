@@ -76,7 +76,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     log.debug({ method, route: routeOptions.url, status: reply.statusCode, ms }, "request");
   });
   app.setNotFoundHandler(() => {
-    throw new SottoError("not-found", "no such resource; the API is described in docs/deployment.md");
+    throw new SottoError("not-found", "no such resource; the API is described in README.md");
   });
   app.setErrorHandler((error, _request, reply) => answerError(error, reply, options));
   addRoutes(app, options, (request) => arrivals.get(request) ?? performance.now());
@@ -106,7 +106,7 @@ function addRoutes(
   });
 
   app.get("/v2/models", async () => ({
-    models: models.list().map(({ name, hash }) => ({ name, hash, ready: isReady(setups, name) })),
+    models: models.list().map(({ name, hash }) => ({ name, hash, ready: setups.isReady(name) })),
   }));
 
   app.get("/v2/models/:name", async (request) => {
@@ -204,15 +204,6 @@ function checked<S extends z.ZodType>(schema: S, value: unknown, what: string): 
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new SottoError("bad-input", `${what}: ${parsed.error.issues[0]?.message ?? "wrong"}`);
-}
-
-function isReady(setups: SetUps, name: string): boolean {
-  try {
-    setups.need(name);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

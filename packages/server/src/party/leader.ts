@@ -2,7 +2,7 @@
  * Server 0's part in set-ups: it begins one for every model that has none known to all three processes as they
  * run now, and begins again when it fails.
  */
-import { type PartyModel, type Ring, SottoError } from "@sotto/core";
+import { type ErrorCode, type PartyModel, type Ring, SottoError } from "@sotto/core";
 import { asSottoError, type ControlMessage, type Link, stateError } from "@sotto/wire";
 import { Leased } from "../lease.js";
 import type { Logger } from "../log.js";
@@ -14,6 +14,8 @@ import type { SetUps } from "./setups.js";
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5000;
+/** For a deployment to reach both servers. */
+const FRESH_MS = 5000;
 
 /** Either server's part in set-ups. */
 export interface SetupPart {
@@ -46,10 +48,18 @@ interface Attempt {
   peerDone: boolean;
 }
 
+interface Retry {
+  model: Model;
+  /** performance.now() at the first failure of this model. */
+  since: number;
+  delay: number;
+  timer?: NodeJS.Timeout;
+}
+
 export class SetupLeader implements SetupPart {
   private readonly context: SetupContext;
   private readonly attempts = new Map<string, Attempt>();
-  private readonly retries = new Map<string, { delay: number; timer?: NodeJS.Timeout }>();
+  private readonly retries = new Map<string, Retry>();
   private closed = false;
 
   constructor(context: SetupContext) {
@@ -112,7 +122,7 @@ export class SetupLeader implements SetupPart {
     if (running?.model === model || this.closed) return;
     if (running) this.fail(running, new SottoError("conflict", `model ${model.name} has been deployed anew`));
     const [peer, dealer] = [connections.get("peer"), connections.get("dealer")];
-    if (!peer || !dealer || isReady(setups, model.name)) return;
+    if (!peer || !dealer || setups.isReady(model.name)) return;
 
     const id = newId();
     const fail = (error: unknown) => this.fail(attempt, error);
@@ -180,17 +190,17 @@ export class SetupLeader implements SetupPart {
     peer.control({ type: "refused", about: id, ...stateError(error) });
     dealer.control({ type: "setup-drop", setup: id });
     this.context.setups.failed(model.name, error);
-    // the owner gives the bundles to both servers at once, and ours may have come first
-    const level = error.code === "not-found" ? "info" : "warn";
-    this.context.log[level](
+    const known = this.retries.get(model.name);
+    const retry = known?.model === model ? known : { model, since: performance.now(), delay: FIRST_DELAY_MS };
+    clearTimeout(known?.timer);
+    this.context.log[failureLevel(error.code, performance.now() - retry.since)](
       { model: model.name, setup: id, code: error.code, message: error.message },
       "set-up failed",
     );
     if (this.closed) return;
-    const retry = this.retries.get(model.name) ?? { delay: FIRST_DELAY_MS };
-    clearTimeout(retry.timer);
     const wait = retry.delay * (0.5 + Math.random());
     this.retries.set(model.name, {
+      ...retry,
       delay: Math.min(retry.delay * 2, MAX_DELAY_MS),
       timer: setTimeout(() => this.kick(), wait),
     });
@@ -206,11 +216,8 @@ export class SetupLeader implements SetupPart {
   }
 }
 
-function isReady(setups: SetUps, name: string): boolean {
-  try {
-    setups.need(name);
-    return true;
-  } catch {
-    return false;
-  }
+/** The owner gives the bundles to both servers at once, and ours may have come first: that is no failure yet. */
+export function failureLevel(code: ErrorCode, forMs: number): "info" | "warn" {
+  const race = code === "not-found" || code === "plan-mismatch" || code === "conflict";
+  return race && forMs < FRESH_MS ? "info" : "warn";
 }

@@ -54,6 +54,12 @@ describe("stored models", () => {
     expect(log).toMatch(/b\.model.*digest does not match/);
     expect(log).toMatch(/c\.model/);
     expect(readdirSync(dir)).toEqual(["a.model", "b.model", "c.model"]);
+    expect(() => again.need("b")).toThrow(
+      /server 0 skipped its stored model b, which is damaged.*deploy it again/,
+    );
+    expect(() => again.need("d")).toThrow(/holds no model named d; deploy it first/);
+    await again.put("b", bundle);
+    expect(again.need("b").name).toBe("b");
   });
 
   it("are not replaced by a bundle that is refused", async () => {

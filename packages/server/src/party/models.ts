@@ -27,6 +27,8 @@ export class Models {
   private readonly party: 0 | 1;
   private readonly log: Logger;
   private readonly models = new Map<string, Model>();
+  /** Stored models that could not be read at the start: why. */
+  private readonly skipped = new Map<string, string>();
   private writing: Promise<void> = Promise.resolve();
 
   private constructor(dir: string, party: 0 | 1, log: Logger) {
@@ -66,7 +68,11 @@ export class Models {
   need(name: string): Model {
     const model = this.models.get(name);
     if (model) return model;
-    throw new SottoError("not-found", `server ${this.party} holds no model named ${name}; deploy it first`);
+    const reason = this.skipped.get(name);
+    const why = reason
+      ? `server ${this.party} skipped its stored model ${name}, which is damaged (${reason}); deploy it again`
+      : `server ${this.party} holds no model named ${name}; deploy it first`;
+    throw new SottoError("not-found", why);
   }
 
   list(): Model[] {
@@ -82,6 +88,7 @@ export class Models {
     this.writing = written.catch(() => {});
     await written;
     this.models.set(name, model);
+    this.skipped.delete(name);
     return model;
   }
 
@@ -132,6 +139,8 @@ export class Models {
       await chmod(path, 0o600);
       this.models.set(name, this.read(name, bundle));
     } catch (error) {
+      const reason = error instanceof SottoError ? error.message : "it cannot be read";
+      this.skipped.set(file.slice(0, -SUFFIX.length), reason);
       this.log.error({ file: path, reason: (error as Error).message }, "model skipped; deploy it again");
     }
   }

@@ -48,10 +48,9 @@ export class Rounds {
     return this.total;
   }
 
-  /** What the session waits for, in words. */
-  get waitingFor(): string {
-    if (this.state === "starved") return `the correlated randomness of stage ${this.sent}`;
-    return `${this.options.other}'s message of round ${this.sent} of ${this.total}`;
+  /** Waits for correlated randomness, not for the other server. */
+  get starved(): boolean {
+    return this.state === "starved";
   }
 
   start(): void {

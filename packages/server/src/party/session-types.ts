@@ -43,4 +43,6 @@ export interface SessionContext {
   setups: SetUps;
   connections: Connections;
   timeoutMs: number;
+  /** Longest silence within a round. */
+  roundTimeoutMs: number;
 }

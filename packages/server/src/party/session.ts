@@ -7,13 +7,15 @@
  */
 import { outputStream, type Party, SEED_BYTES, SottoError, systemRandom } from "@sotto/core";
 import { asSottoError, frameTag, type Link, type Message, stateError, type Tag } from "@sotto/wire";
+import { hex } from "../parties.js";
 import { type Run, sizesText } from "../runs.js";
-import type { Connections } from "./connections.js";
 import { takeRandomness } from "./randomness.js";
 import { Rounds } from "./rounds.js";
+import { agree, checkShare, dealerLost, peerLost } from "./session-errors.js";
 import type { InferRequest, InferResult, ServerStats, SessionContext } from "./session-types.js";
 import type { SetUp } from "./setups.js";
 import type { Supply } from "./supply.js";
+import { Patience, waitOf } from "./waits.js";
 
 /** How long a request waits for a model that is being set up, or for parties that are just coming up. */
 const READY_WAIT_MS = 5000;
@@ -30,7 +32,7 @@ export class Session {
   tagOut: Tag | undefined;
   private readonly context: SessionContext;
   private readonly onEnd: (session: Session, error?: SottoError) => void;
-  private readonly timer: NodeJS.Timeout;
+  private readonly patience: Patience;
   private readonly cleanUp: (() => void)[] = [];
   private readonly other: string;
   private request: InferRequest | undefined;
@@ -55,7 +57,11 @@ export class Session {
     this.context = context;
     this.onEnd = onEnd;
     this.other = context.connections.name("peer");
-    this.timer = setTimeout(() => this.timedOut(), context.timeoutMs);
+    this.patience = new Patience(
+      context,
+      () => this.wait(),
+      (error) => this.fail(error),
+    );
   }
 
   get hasRequest(): boolean {
@@ -65,7 +71,7 @@ export class Session {
   /** The client's request. @throws (rejects with) SottoError: why there is no result. */
   infer(request: InferRequest): Promise<InferResult> {
     this.request = request;
-    this.timer.refresh();
+    this.patience.renew();
     const result = new Promise<InferResult>((resolve, reject) => {
       this.waiter = { resolve, reject };
     });
@@ -78,7 +84,7 @@ export class Session {
       if (this.dealt) throw new SottoError("protocol", "the dealer dealt twice for one session");
       this.dealt = message;
       this.dealtBytes = bytes;
-      this.timer.refresh();
+      this.patience.renew();
       this.bind();
     });
   }
@@ -87,7 +93,7 @@ export class Session {
     this.step(() => {
       if (this.hello) throw new SottoError("protocol", `${this.other} greeted twice in one session`);
       this.hello = message;
-      this.timer.refresh();
+      this.patience.renew();
       this.begin();
     });
   }
@@ -119,13 +125,7 @@ export class Session {
       );
     }
     const run = runs.get(model.plan, model.hash, request.sizes);
-    if (request.input.length !== run.cost.inputBytes) {
-      throw new SottoError(
-        "bad-input",
-        `an input share of ${run.cost.inputBytes} bytes expected for sizes ${sizesText(request.sizes)}, ` +
-          `got ${request.input.length}`,
-      );
-    }
+    checkShare(request, run);
     this.run = run;
     this.setUp = this.hold(setUp);
     const dealer = connections.need("dealer");
@@ -153,11 +153,11 @@ export class Session {
     this.agree("set-up", "the dealer", dealt.setup, setUp.id);
     const peer = connections.need("peer");
     const dealer = connections.need("dealer");
-    this.cleanUp.push(peer.onClose((error) => this.peerLost(error)));
+    this.cleanUp.push(peer.onClose((error) => this.fail(peerLost(this.other, this.rounds, error), "peer")));
 
     const events = {
       onStage: () => {
-        this.timer.refresh();
+        this.patience.renew();
         this.begin();
         this.rounds?.prepared();
       },
@@ -177,7 +177,7 @@ export class Session {
       tag: this.tagOut,
       other: this.other,
       onRound: (round) => {
-        this.timer.refresh();
+        this.patience.renew();
         supply.reached(round);
       },
       onResult: (share) => this.finish(share),
@@ -247,7 +247,7 @@ export class Session {
 
   private end(): void {
     this.ended = true;
-    clearTimeout(this.timer);
+    this.patience.end();
     this.rounds?.stop();
     // the last made is undone first: streams and Party before what they stand on
     for (const undo of this.cleanUp.reverse()) undo();
@@ -266,53 +266,28 @@ export class Session {
   }
 
   private agree(what: string, who: string, theirs: string, ours: string): void {
-    if (theirs === ours) return;
-    throw new SottoError(
-      "plan-mismatch",
-      `session ${this.id}: ${who} runs ${what} ${theirs}, server ${this.context.party} runs ${what} ${ours}; ` +
-        "the client must send the same plan and sizes to both servers, and both must hold the same deployment",
-    );
-  }
-
-  private peerLost(error: SottoError): void {
-    const round = this.rounds?.round ? ` in round ${this.rounds.round} of ${this.rounds.count}` : "";
-    this.fail(new SottoError("unreachable", `${this.other} was lost${round}: ${error.message}`), "peer");
+    agree(this.id, what, who, theirs, `server ${this.context.party}`, ours);
   }
 
   private dealerLost(error: SottoError): void {
     const { party, run } = this;
     // server 0 needs the dealer for its seed alone, server 1 until its last correction
     if (party && run && (this.context.party === 0 || party.stagesPrepared === run.stages)) return;
-    const name = this.context.connections.name("dealer");
-    this.fail(
-      new SottoError(
-        "unreachable",
-        `${name} was lost before the session had its randomness: ${error.message}`,
-      ),
-    );
+    this.fail(dealerLost(this.context.connections.name("dealer"), error));
   }
 
-  private timedOut(): void {
-    const { timeoutMs, connections } = this.context;
-    const text = `session ${this.id}: waited ${timeoutMs} ms for ${this.waitingFor(connections)}`;
-    this.fail(new SottoError("timeout", text));
+  private wait() {
+    const { id, request, dealt, begun, greeted, rounds, party, context, other } = this;
+    return waitOf({
+      session: id,
+      index: context.party,
+      peer: other,
+      dealer: context.connections.name("dealer"),
+      asked: request !== undefined,
+      dealt: dealt !== undefined,
+      greeted,
+      rounds: begun === undefined ? undefined : rounds,
+      stage: party?.stagesPrepared,
+    });
   }
-
-  private waitingFor(connections: Connections): string {
-    if (!this.request) return "the client's request, which seems to have reached the other server only";
-    if (!this.dealt) {
-      return this.context.party === 0
-        ? `randomness from ${connections.name("dealer")}`
-        : `randomness that ${this.other} asks for; the client's request may have reached this server only`;
-    }
-    if (this.begun !== undefined && this.rounds) return this.rounds.waitingFor;
-    const { greeted, party } = this;
-    if (!greeted)
-      return `the corrections of stage ${party?.stagesPrepared} from ${connections.name("dealer")}`;
-    return `${this.other} to join; the client's request may have reached this server only`;
-  }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
 }

@@ -67,6 +67,15 @@ export class SetUps {
     throw new SottoError("unreachable", `model ${name} is not ready: ${why}`);
   }
 
+  isReady(name: string): boolean {
+    try {
+      this.need(name);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** Waits for a set-up. @throws SottoError what need() says at the end of the wait. */
   whenReady(name: string, timeoutMs: number): Promise<SetUp> {
     return new Promise((resolve, reject) => {

@@ -1,7 +1,8 @@
 /** A computing server as a daemon: its models, its connections to the other server and the dealer, its API. */
-import { Ring } from "@sotto/core";
+import { Ring, type SottoError } from "@sotto/core";
 import { asSottoError, greet, type Link } from "@sotto/wire";
 import { type Identity, keepConnected, type Listener, listen, readIdentity } from "@sotto/wire/node";
+import { admit } from "../admit.js";
 import { type CheckedServerConfig, checkServerConfig, type ServerConfig } from "../config.js";
 import type { DaemonOptions } from "../dealer/start.js";
 import { type Logger, makeLog } from "../log.js";
@@ -29,11 +30,12 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
   const log = (options.log ?? makeLog(`server-${party}`, checked.log?.level)).child({ party });
   const identity = readIdentity(checked.tls, `server-${party}`);
   const ring = options.ring ?? (await Ring.create());
-  const { sessionTimeoutMs: timeoutMs, maxSessions, maxBodyBytes } = checked.limits;
+  const { sessionTimeoutMs: timeoutMs, roundTimeoutMs, maxSessions, maxBodyBytes } = checked.limits;
   const connections = new Connections({ peer: `server ${1 - party}`, dealer: "the dealer" });
   const models = await Models.load(checked.data, party, log);
   const setups = new SetUps(models, connections);
-  const context = { party, ring, log, timeoutMs, models, setups, connections, runs: new Runs() };
+  const runs = new Runs();
+  const context = { party, ring, log, timeoutMs, roundTimeoutMs, models, setups, connections, runs };
   const part = party === 0 ? new SetupLeader(context) : new SetupFollower(context);
   const sessions = new Sessions(context, maxSessions);
 
@@ -76,7 +78,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
         remote: "dealer",
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         onLink: connected("dealer"),
-        onDown: (error) => connections.down("dealer", error.message),
+        onDown: downOf("dealer", connections, log),
       }),
     );
     log.info({ http: api.port, peer: peer.port, models: models.list().length }, "server listens");
@@ -104,7 +106,7 @@ async function connectPeer(
       remote: "server-0",
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       onLink,
-      onDown: (error) => connections.down("peer", error.message),
+      onDown: downOf("peer", connections, log),
     });
     return { self, port: undefined, close: async () => stop() };
   }
@@ -118,11 +120,23 @@ async function connectPeer(
     identity,
     ["server-1"],
     (channel) => {
-      greet(channel, self, "server-1", CONNECT_TIMEOUT_MS, onLink).catch(refused);
+      const letIn = (boot: string) => admit(connections.get("peer"), "server-1", boot);
+      greet(channel, self, "server-1", CONNECT_TIMEOUT_MS, onLink, letIn).catch(refused);
     },
     refused,
   );
   return { self, port: listener.port, close: () => listener.close() };
+}
+
+/** A dialled party cannot be reached, or was lost. A reason is logged once, not at each attempt. */
+function downOf(other: Other, connections: Connections, log: Logger): (error: SottoError) => void {
+  let last = "";
+  return ({ code, message }) => {
+    connections.down(other, message);
+    if (message === last) return;
+    last = message;
+    log[code === "unreachable" ? "info" : "warn"]({ other, code, message }, "not connected; trying again");
+  };
 }
 
 interface Attached {

@@ -9,7 +9,7 @@ export class Relay {
   private readonly target: () => number;
   private readonly server = createServer((socket) => this.relay(socket));
   private stalled = false;
-  private watch: { at: number; reached: () => void } | undefined;
+  private watch: { at: number; exact?: "cut" | "stall"; reached: () => void } | undefined;
 
   private constructor(target: () => number) {
     this.target = target;
@@ -27,6 +27,13 @@ export class Relay {
   after(bytes: number): Promise<void> {
     return new Promise((reached) => {
       this.watch = { at: this.bytes + bytes, reached };
+    });
+  }
+
+  /** Relays exactly so many more bytes, whatever pieces they come in, and then cuts or stalls. */
+  endAfter(bytes: number, exact: "cut" | "stall"): Promise<void> {
+    return new Promise((reached) => {
+      this.watch = { at: this.bytes + bytes, exact, reached };
     });
   }
 
@@ -55,11 +62,15 @@ export class Relay {
       this.sockets.add(from);
       from.on("data", (chunk) => {
         if (this.stalled) return;
-        this.bytes += chunk.length;
-        to.write(chunk);
         const { watch } = this;
+        const all = !watch?.exact || this.bytes + chunk.length < watch.at;
+        const piece = all ? chunk : chunk.subarray(0, watch.at - this.bytes);
+        this.bytes += piece.length;
+        to.write(piece);
         if (!watch || this.bytes < watch.at) return;
         this.watch = undefined;
+        if (watch.exact === "cut") this.cut();
+        if (watch.exact === "stall") this.stall();
         watch.reached();
       });
       from.on("error", () => {});

@@ -34,5 +34,13 @@ export function networkError(error: unknown, what: string): SottoError {
   if (UNREACHABLE.has(code)) {
     return new SottoError("unreachable", `${what} is unreachable: ${text || code}`, { cause: error });
   }
+  if (code.startsWith("HPE_")) {
+    return new SottoError(
+      "bad-config",
+      `${what} does not speak HTTP; expected the address of a server's http section, not of its peer section or ` +
+        "of the dealer: compare the url with the server's configuration",
+      { cause: error },
+    );
+  }
   return asSottoError(error);
 }

@@ -2,4 +2,4 @@ export { networkError } from "./errors.js";
 export { type Identity, type IdentityPaths, readIdentity } from "./identity.js";
 export { keepConnected, type ReconnectOptions } from "./reconnect.js";
 export * from "./tls.js";
-export { readYaml } from "./yaml.js";
+export { explain, readYaml } from "./yaml.js";

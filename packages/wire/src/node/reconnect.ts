@@ -8,6 +8,10 @@ import { type Address, type ChannelOptions, dial } from "./tls.js";
 
 const FIRST_DELAY_MS = 50;
 const MAX_DELAY_MS = 1000;
+/** After a refusal because our place is taken, which may last. */
+const MAX_DELAY_TAKEN_MS = 5000;
+/** A link that goes sooner was no success: the next attempt waits longer. */
+const LIVED_MS = 3000;
 
 export interface ReconnectOptions extends ChannelOptions {
   address: Address;
@@ -34,7 +38,7 @@ export function keepConnected(options: ReconnectOptions): () => void {
     options.onDown(error);
     // jitter keeps parties that lost the same peer from coming back in step
     timer = setTimeout(attempt, delay * (0.5 + Math.random()));
-    delay = Math.min(delay * 2, MAX_DELAY_MS);
+    delay = Math.min(delay * 2, error.code === "conflict" ? MAX_DELAY_TAKEN_MS : MAX_DELAY_MS);
   };
 
   const attempt = async () => {
@@ -45,9 +49,12 @@ export function keepConnected(options: ReconnectOptions): () => void {
       await greet(channel, self, remote, connectTimeoutMs, (made) => {
         if (signal.aborted) return made.close();
         link = made;
-        delay = FIRST_DELAY_MS;
+        const began = performance.now();
         options.onLink(made);
-        made.onClose(down);
+        made.onClose((error) => {
+          if (performance.now() - began > LIVED_MS) delay = FIRST_DELAY_MS;
+          down(error);
+        });
       });
     } catch (error) {
       down(asSottoError(error));

@@ -19,19 +19,61 @@ export function readYaml<S extends z.ZodType>(path: string, schema: S): z.output
   const value: unknown = document.toJS();
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const wrong = parsed.error.issues.map(
-    (issue) => `${issue.path.join(".") || "the file"}: ${describe(issue, value)}`,
-  );
-  throw new SottoError("bad-config", `${path}: ${wrong.join("; ")}`);
+  throw new SottoError("bad-config", `${path}: ${explain(schema, parsed.error.issues, value)}`);
 }
 
-function describe(issue: z.core.$ZodIssue, root: unknown): string {
+/** What is wrong with a value, in words: each key, what was expected and what was found. */
+export function explain(schema: z.ZodType, issues: readonly z.core.$ZodIssue[], value: unknown): string {
+  if (value === undefined || value === null) return `the file is empty; expected ${keysOf(schema)}`;
+  return issues
+    .map((issue) => `${issue.path.join(".") || "the file"}: ${describe(schema, issue, value)}`)
+    .join("; ");
+}
+
+function describe(root: z.ZodType, issue: z.core.$ZodIssue, value: unknown): string {
+  const schema = issue.path.reduce<z.core.$ZodType | undefined>(child, root);
   if (issue.code === "unrecognized_keys")
-    return `unknown key ${issue.keys.join(", ")}; expected none of that name`;
-  const found = issue.path.reduce<unknown>(
-    (value, key) => (value as Record<PropertyKey, unknown>)?.[key],
-    root,
-  );
-  const expected = issue.message.replace(/^Invalid \w+: /, "").replace(/, received .*$/, "");
+    return `unknown key ${issue.keys.join(", ")}; expected ${keysOf(schema)}`;
+  const found = issue.path.reduce<unknown>((v, key) => (v as Record<PropertyKey, unknown>)?.[key], value);
+  const own = issue.message.replace(/^Invalid \w+: /, "").replace(/, received .*$/, "");
+  const expected = issue.code === "custom" ? own : (expectedBy(schema, issue) ?? own);
   return `${expected}, found ${found === undefined ? "nothing" : JSON.stringify(found).slice(0, 80)}`;
+}
+
+/** In our words, where we have any. */
+function expectedBy(schema: z.core.$ZodType | undefined, issue: z.core.$ZodIssue): string | undefined {
+  const inner = unwrap(schema);
+  const { type } = inner?._zod.def ?? {};
+  if (type === "number") {
+    const { minValue: low, maxValue: high } = inner as z.ZodNumber;
+    const bounded = (bound: number | null): bound is number =>
+      Math.abs(bound ?? Infinity) < Number.MAX_SAFE_INTEGER;
+    if (!bounded(low)) return undefined;
+    return `expected a number ${bounded(high) ? `from ${low} to ${high}` : `of ${low} or more`}`;
+  }
+  if (type === "string" && issue.code === "too_small") return "expected a text that is not empty";
+  if (inner && type === "tuple") {
+    return `expected a list of ${(inner as z.core.$ZodTuple)._zod.def.items.length}`;
+  }
+  return undefined;
+}
+
+function keysOf(schema: z.core.$ZodType | undefined): string {
+  const inner = unwrap(schema);
+  if (inner?._zod.def.type !== "object") return "none of that name";
+  return `the keys ${Object.keys((inner as z.core.$ZodObject)._zod.def.shape).join(", ")}`;
+}
+
+function child(schema: z.core.$ZodType | undefined, key: PropertyKey): z.core.$ZodType | undefined {
+  const inner = unwrap(schema);
+  const { type } = inner?._zod.def ?? {};
+  if (type === "object") return (inner as z.core.$ZodObject)._zod.def.shape[String(key)];
+  if (type === "tuple") return (inner as z.core.$ZodTuple)._zod.def.items[Number(key)];
+  return undefined;
+}
+
+/** Without optional(), default() and the like. */
+function unwrap(schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined {
+  const inner = (schema?._zod.def as { innerType?: z.core.$ZodType } | undefined)?.innerType;
+  return inner ? unwrap(inner) : schema;
 }

@@ -1,0 +1,44 @@
+/** What ends a session, in words. */
+import { SottoError } from "@sotto/core";
+import { type Run, sizesText } from "../runs.js";
+import type { Rounds } from "./rounds.js";
+import type { InferRequest } from "./session-types.js";
+
+/** @throws SottoError plan-mismatch when another party runs something else in this session. */
+export function agree(
+  session: string,
+  what: string,
+  who: string,
+  theirs: string,
+  us: string,
+  ours: string,
+): void {
+  if (theirs === ours) return;
+  throw new SottoError(
+    "plan-mismatch",
+    `session ${session}: ${who} runs ${what} ${theirs}, ${us} runs ${what} ${ours}; ` +
+      "the client must send the same plan and sizes to both servers, and both must hold the same deployment",
+  );
+}
+
+/** @throws SottoError bad-input when a share is not of a run's length. */
+export function checkShare({ input, sizes }: InferRequest, run: Run): void {
+  const { inputBytes } = run.cost;
+  if (input.length === inputBytes) return;
+  throw new SottoError(
+    "bad-input",
+    `an input share of ${inputBytes} bytes expected for sizes ${sizesText(sizes)}, got ${input.length}`,
+  );
+}
+
+export function peerLost(peer: string, rounds: Rounds | undefined, cause: SottoError): SottoError {
+  const round = rounds?.round ? ` in round ${rounds.round} of ${rounds.count}` : "";
+  return new SottoError("unreachable", `${peer} was lost${round}: ${cause.message}`);
+}
+
+export function dealerLost(dealer: string, cause: SottoError): SottoError {
+  return new SottoError(
+    "unreachable",
+    `${dealer} was lost before the session had its randomness: ${cause.message}`,
+  );
+}

@@ -1,0 +1,110 @@
+/** What a session waits for, how long it does, and what it says when that was too long. */
+import { SottoError } from "@sotto/core";
+import type { Rounds } from "./rounds.js";
+
+/** Where a session stands. */
+export interface Standing {
+  session: string;
+  /** This server. */
+  index: 0 | 1;
+  /** How the other server and the dealer are called. */
+  peer: string;
+  dealer: string;
+  /** The client's request is there. */
+  asked: boolean;
+  /** The dealer's message is there. */
+  dealt: boolean;
+  /** Our hello is out. */
+  greeted: boolean;
+  /** Once they have begun. */
+  rounds: Pick<Rounds, "round" | "count" | "starved"> | undefined;
+  /** Stages prepared, once there is a Party. */
+  stage: number | undefined;
+}
+
+export interface Wait {
+  /** Whose silence it is: that of somebody in the middle of a conversation is noticed sooner. */
+  on: "dealer" | "round" | "others";
+  /** @param ms how long it was. */
+  error(ms: number): SottoError;
+}
+
+export function waitOf(at: Standing): Wait {
+  const { index, peer, dealer, rounds } = at;
+  const wait = (on: Wait["on"], text: (ms: number) => string): Wait => ({
+    on,
+    error: (ms) => new SottoError("timeout", text(ms)),
+  });
+  const waited = (on: Wait["on"], what: string) =>
+    wait(on, (ms) => `session ${at.session}: waited ${ms} ms for ${what}`);
+  const silent = (on: Wait["on"], who: string, where: string) =>
+    wait(on, (ms) => `${who} has been silent for ${ms / 1000} s ${where}`);
+
+  if (!at.asked) {
+    return waited("others", "the client's request, which seems to have reached the other server only");
+  }
+  if (!at.dealt) {
+    return index === 0
+      ? silent("dealer", dealer, `when asked for the randomness of session ${at.session}`)
+      : waited(
+          "others",
+          `randomness that ${peer} asks for; the client's request may have reached this server only`,
+        );
+  }
+  if (rounds) {
+    const { round, count, starved } = rounds;
+    if (!starved) return silent("round", peer, `in round ${round} of ${count}`);
+    // server 0 makes its own from its seed
+    if (index === 0) return waited("others", `this server's own randomness of stage ${round}`);
+    return silent("dealer", dealer, `before the corrections of stage ${round} of ${count}`);
+  }
+  if (at.greeted)
+    return waited("others", `${peer} to join; the client's request may have reached this server only`);
+  if (index === 0 || at.stage === undefined) return waited("others", "this server's own randomness");
+  return silent("dealer", dealer, `before the corrections of stage ${at.stage}`);
+}
+
+export interface Limits {
+  timeoutMs: number;
+  roundTimeoutMs: number;
+}
+
+/** A dealer that hangs silences server 1 as well: server 1 has to name it before server 0 names server 1. */
+const DEALER_PART = 0.75;
+const TICKS = 20;
+
+/**
+ * A session's deadline. It counts ticks and not time, so that a pause of this process itself is not taken for the
+ * silence of another.
+ */
+export class Patience {
+  private readonly limits: Limits;
+  private readonly timer: NodeJS.Timeout;
+  private ticks = 0;
+
+  constructor(limits: Limits, wait: () => Wait, onEnd: (error: SottoError) => void) {
+    this.limits = limits;
+    const tick = Math.ceil(Math.min(limits.timeoutMs, limits.roundTimeoutMs) / TICKS);
+    this.timer = setInterval(() => {
+      this.ticks++;
+      const due = wait();
+      const limit = this.limitOf(due);
+      if (this.ticks * tick >= limit) onEnd(due.error(limit));
+    }, tick);
+  }
+
+  /** Something has happened. */
+  renew(): void {
+    this.ticks = 0;
+  }
+
+  end(): void {
+    clearInterval(this.timer);
+  }
+
+  private limitOf({ on }: Wait): number {
+    const { timeoutMs, roundTimeoutMs } = this.limits;
+    if (on === "others") return timeoutMs;
+    return Math.min(timeoutMs, roundTimeoutMs) * (on === "dealer" ? DEALER_PART : 1);
+  }
+}
