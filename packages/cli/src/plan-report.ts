@@ -75,7 +75,7 @@ export function planReport(compiled: Compiled, network: Network, sizes: OpenSize
     outputs: network.outputs.map(({ name, shape, pending }) => ({
       name,
       shape,
-      ...(pending ? { client: pending.op } : {}),
+      ...(pending ? { client: pending.op === "activation" ? pending.activation.name : pending.op } : {}),
     })),
     sizes,
     precision: { ...plan.precision },
@@ -142,8 +142,7 @@ function layers({ plan, publicTensors }: Compiled, program: Program): LayerRepor
         return `${rows("A")?.cols} -> ${rows("A")?.rows}`;
       case "embedding":
         return `table [${publicTensors[layer.table]?.shape.join(", ")}] is PUBLIC; the client looks up its tokens itself`;
-      case "sigmoid":
-      case "tanh":
+      case "activation":
         return readByServers(plan.layers, layer.outputs[0]!)
           ? "by the servers; counted with the layer that reads it"
           : "by the client, on the result";

@@ -27,8 +27,16 @@ export interface Constant {
 export interface ModelInput {
   name: string;
   shape: Dimension[];
-  /** `real`: numbers, shared between the servers. `token`: indices into a public embedding. */
-  kind: "real" | "token";
+  /**
+   * `real`: numbers, shared between the servers. `token`: indices into an embedding. `length`: [B] whole numbers,
+   * public: they bound the time steps of a batch's sequences (GruLayer, ReduceLayer), and become sizes of the run.
+   */
+  kind: "real" | "token" | "length";
+  /**
+   * length: not given by the user but found by the client in another input, [B, T] tokens or [B, T, I] reals: the
+   * first step that is not padding, or the one after the last such step. A step of which every number is `value` is padding.
+   */
+  mask?: { input: string; value: number; edge: "start" | "end" };
 }
 
 export interface ModelOutput {
@@ -45,13 +53,39 @@ interface LayerBase {
 }
 
 /**
- * A gated recurrent unit over a time-major sequence.
- * inputs: X [T, B, I]; optionally the initial state [1, B, H] (zero when absent).
+ * A function of one number, as ONNX defines it for recurrent networks; the parameters are public. Defaults in brackets.
+ *
+ * sigmoid, tanh, relu, softsign x/(1+|x|), softplus log(1+e^x); hardSigmoid max(0, min(1, alpha x + beta)) [0.2, 0.5];
+ * leakyRelu x < 0 ? alpha x : x [0.01]; elu x < 0 ? alpha (e^x - 1) : x [1]; affine alpha x + beta [1, 0];
+ * thresholdedRelu x > alpha ? x : 0 [1]; scaledTanh alpha tanh(beta x) [1, 1]; clip min(max(x, alpha), beta).
+ */
+export interface Activation {
+  name:
+    | "sigmoid"
+    | "tanh"
+    | "relu"
+    | "hardSigmoid"
+    | "leakyRelu"
+    | "elu"
+    | "softsign"
+    | "softplus"
+    | "affine"
+    | "thresholdedRelu"
+    | "scaledTanh"
+    | "clip";
+  alpha?: number;
+  beta?: number;
+}
+
+/**
+ * A gated recurrent unit over a time-major sequence, in one direction.
+ * inputs: X [T, B, I]; optionally the initial state [1, B, H] (zero when absent); optionally lengths [B] and starts [B]
+ * (inputs of kind `length`, or public constants): a sequence's steps are start .. length - 1, the rest is padding.
  * outputs: Y [T, 1, B, H] (every state), Y_h [1, B, H] (the last one), as in ONNX.
  *
- * resetAfter true:  n = tanh(W_n x + b_Wn + r * (U_n h + b_Un))   (PyTorch, cuDNN, ONNX linear_before_reset = 1)
- * resetAfter false: n = tanh(W_n x + b_Wn + U_n (r * h) + b_Un)   (ONNX linear_before_reset = 0)
- * h' = (1 - z) * n + z * h.
+ * resetAfter true:  n = g(W_n x + b_Wn + r * (U_n h + b_Un))   (PyTorch, cuDNN, ONNX linear_before_reset = 1)
+ * resetAfter false: n = g(W_n x + b_Wn + U_n (r * h) + b_Un)   (ONNX linear_before_reset = 0)
+ * z, r = f(W x + b_W + U h + b_U); h' = (1 - z) * n + z * h.
  */
 export interface GruLayer extends LayerBase {
   op: "gru";
@@ -62,6 +96,18 @@ export interface GruLayer extends LayerBase {
   U: string;
   bW?: string;
   bU?: string;
+  /** From the last step to the first; Y[t] stays at its step, Y_h is the state after step 0. */
+  reverse?: boolean;
+  /** f, of z and r. Default: sigmoid. */
+  gate?: Activation;
+  /** g. Default: tanh. */
+  candidate?: Activation;
+  /** What goes into f and g is limited to [-clip, clip] first. */
+  clip?: number;
+  /** Name of a tensor [1, H] or [B, H]: the initial state, where it belongs to the model. */
+  initial?: string;
+  /** What Y has at steps of padding: 0 (ONNX; the default), or the state that is carried over them (Keras). */
+  padding?: "zero" | "carry";
 }
 
 /** y = x A^T + b over the last axis. inputs: x [..., in]. A [out, in], b [out] are tensors' names. */
@@ -71,15 +117,68 @@ export interface DenseLayer extends LayerBase {
   b?: string;
 }
 
-/** Row look-up, y = table[token]. inputs: tokens [...], directly a model input. table [V, E]; public in this version. */
+/**
+ * Row look-up, y = table[token]. inputs: tokens [...], directly a model input. table [V, E] is public, and the client
+ * looks up itself, unless the compiler is told to keep it secret (CompileOptions.privateEmbeddings).
+ */
 export interface EmbeddingLayer extends LayerBase {
   op: "embedding";
   table: string;
 }
 
-/** Elementwise activation. */
+/** Elementwise function. */
 export interface ActivationLayer extends LayerBase {
-  op: "sigmoid" | "tanh";
+  op: "activation";
+  activation: Activation;
+}
+
+/**
+ * y = x * scale + offset, elementwise; tensors of the model owner, whose shapes broadcast to x's (as NumPy does;
+ * x keeps its shape). Batch normalisation, standardisation, products with and sums of constants. Costs nothing next
+ * to a dense, convolutional or recurrent layer, into whose weights it is folded.
+ */
+export interface AffineLayer extends LayerBase {
+  op: "affine";
+  scale?: string;
+  offset?: string;
+}
+
+/** The sum of private values; signs default to 1. inputs broadcast as NumPy does. */
+export interface SumLayer extends LayerBase {
+  op: "sum";
+  signs?: (1 | -1)[];
+}
+
+/** The elementwise product of two private values, which broadcast as NumPy does. */
+export interface ProductLayer extends LayerBase {
+  op: "product";
+}
+
+/**
+ * Sum, mean or maximum over axes of x. inputs: x; optionally lengths [B] and starts [B] as for a GRU: then x is
+ * [B, T, ...], axes is [1], and steps of padding do not count.
+ */
+export interface ReduceLayer extends LayerBase {
+  op: "reduce";
+  fn: "sum" | "mean" | "max";
+  /** Negative ones count from the end. */
+  axes: number[];
+  keepDims: boolean;
+}
+
+/**
+ * Convolution over time as ONNX has it: x [B, C, L] gives [B, M, L'], y[m, l] = b[m] + sum W[m, c, k] x[c, l stride
+ * + k dilation - pads[0]], x being 0 outside. Names of tensors: W [M, C / groups, K], b [M].
+ */
+export interface Conv1dLayer extends LayerBase {
+  op: "conv1d";
+  W: string;
+  b?: string;
+  stride: number;
+  dilation: number;
+  groups: number;
+  /** Zeros before and after. */
+  pads: [number, number];
 }
 
 /** Softmax or its logarithm over one axis; only at the end, where the client computes it on the revealed logits. */
@@ -136,6 +235,11 @@ export type Layer =
   | DenseLayer
   | EmbeddingLayer
   | ActivationLayer
+  | AffineLayer
+  | SumLayer
+  | ProductLayer
+  | ReduceLayer
+  | Conv1dLayer
   | SoftmaxLayer
   | ViewLayer
   | ShapeLayer;

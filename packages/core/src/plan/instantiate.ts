@@ -168,10 +168,18 @@ class Walker {
       case "embedding":
         this.embedding(layer.name, layer.inputs[0]!, layer.outputs[0]!, layer.table);
         break;
-      case "sigmoid":
-      case "tanh":
-        this.put(layer, { ...this.computed(layer, 0), pending: { op: layer.op } });
+      case "activation":
+        this.put(layer, {
+          ...this.computed(layer, 0),
+          pending: { op: layer.op, activation: layer.activation },
+        });
         break;
+      case "affine":
+      case "sum":
+      case "product":
+      case "reduce":
+      case "conv1d":
+        throw new SottoError("unsupported", `layer ${layer.name}: ${layer.op} is not supported yet`);
       case "softmax":
       case "logSoftmax":
         this.softmax(layer);
@@ -330,7 +338,7 @@ class Walker {
         `layer ${layer.name}: ${t.pending.op} before another layer; it is supported at the end`,
       );
     }
-    const table = activationTable(t.pending.op, this.plan.precision.activation);
+    const table = activationTable(t.pending.activation.name as "sigmoid", this.plan.precision.activation);
     const y = this.builder.finish(this.builder.activation(table, this.pool.collect(t.data)));
     return this.pool.tensor(t.shape, [y]);
   }

@@ -5,10 +5,13 @@
 import { SottoError } from "../errors.js";
 import type { Builder } from "../program/builder.js";
 import type { SharedNode } from "../program/nodes.js";
+import type { Activation } from "./description.js";
 import type { Elements } from "./fold.js";
 
 /** Functions that the client applies to what it reconstructs. */
-export type ClientFunction = { op: "sigmoid" | "tanh" } | { op: "softmax" | "logSoftmax"; axis: number };
+export type ClientFunction =
+  | { op: "activation"; activation: Activation }
+  | { op: "softmax" | "logSoftmax"; axis: number };
 
 /** A private tensor: element numbers of a Pool. */
 export interface PrivateTensor extends Elements<Float64Array> {

@@ -6,7 +6,7 @@ import { activationFunction } from "../plan/table.js";
 export function applyPending(output: NetworkOutput, data: Float64Array): Float64Array {
   const { pending, shape } = output;
   if (!pending) return data;
-  if (!("axis" in pending)) return data.map(activationFunction(pending.op));
+  if (!("axis" in pending)) return data.map(activationFunction(pending.activation.name as "sigmoid"));
   const size = shape[pending.axis]!;
   const stride = shape.slice(pending.axis + 1).reduce((n, d) => n * d, 1);
   const out = new Float64Array(data.length);

@@ -4,12 +4,18 @@ import type { Node } from "../graph.js";
 
 const HINT = "activations of constants are not supported";
 
-export function activation(op: "sigmoid" | "tanh") {
+export function activation(activation: "sigmoid" | "tanh") {
   return (ctx: Context, node: Node): void => {
     node.attributes.refuseRest();
     const x = ctx.privateInput(node, 0, HINT);
     const name = node.outputs[0] ?? "";
-    ctx.layers.push({ op, name: node.name, inputs: [x.name], outputs: [name] });
+    ctx.layers.push({
+      op: "activation",
+      name: node.name,
+      inputs: [x.name],
+      outputs: [name],
+      activation: { name: activation },
+    });
     ctx.define(name, { kind: "private", name });
   };
 }
