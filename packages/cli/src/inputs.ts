@@ -84,9 +84,8 @@ async function readArray(path: string): Promise<NumberTensor> {
 
 /** sizesOf, with what is most often the matter. */
 function openSizes(inputs: readonly ModelInput[], values: Record<string, NumberTensor>): Sizes {
-  const shapes = Object.fromEntries(Object.entries(values).map(([name, { shape }]) => [name, shape]));
   try {
-    return sizesOf({ inputs: [...inputs] }, shapes);
+    return sizesOf({ inputs: [...inputs] }, values);
   } catch (error) {
     const short = inputs.find((i) => values[i.name]!.shape.length === i.shape.length - 1);
     if (!(error instanceof SottoError) || !short) throw error;

@@ -41,10 +41,12 @@ export async function loadLocalModel(
 export function warnOfClipping(network: Network, inputs: Record<string, NumberTensor>): void {
   for (const { name, kind, range } of network.inputs) {
     if (kind !== "real") continue;
-    const outside = Array.from(inputs[name]!.data).filter((v) => Math.abs(v) > range).length;
+    const most = (i: number) => (typeof range === "number" ? range : range[i % range.length]!);
+    const outside = Array.from(inputs[name]!.data).filter((v, i) => Math.abs(v) > most(i)).length;
+    const declared = typeof range === "number" ? `|x| <= ${range}` : "its features' ranges";
     if (outside > 0) {
       note(
-        `sotto: warning: input ${name}: ${outside} ${outside === 1 ? "element" : "elements"} outside |x| <= ${range} ${outside === 1 ? "was" : "were"} clipped`,
+        `sotto: warning: input ${name}: ${outside} ${outside === 1 ? "element" : "elements"} outside ${declared} ${outside === 1 ? "was" : "were"} clipped`,
       );
     }
   }

@@ -34,7 +34,13 @@ export interface LayerReport {
 export interface PlanReport {
   model: string;
   plan: string;
-  inputs: { name: string; kind: string; shape: number[]; declared: (number | string)[]; range: number }[];
+  inputs: {
+    name: string;
+    kind: string;
+    shape: number[];
+    declared: (number | string)[];
+    range: number | number[];
+  }[];
   outputs: { name: string; shape: number[]; client?: string }[];
   sizes: OpenSize[];
   /** Bits of fraction. */
@@ -186,8 +192,12 @@ function tables(program: Program): PlanReport["tables"] {
   const found = new Map<string, PlanReport["tables"][number]>();
   for (const node of program.nodes) {
     if (node?.op !== "select") continue;
-    const key = `${node.table.name}/${node.nodeBits}`;
-    const entry = found.get(key) ?? { activation: node.table.name, nodes: 2 ** node.nodeBits, lookUps: 0 };
+    const key = `${node.table.spec.name}/${node.nodeBits}`;
+    const entry = found.get(key) ?? {
+      activation: node.table.spec.name,
+      nodes: 2 ** node.nodeBits,
+      lookUps: 0,
+    };
     // three planes of coefficients for each element
     entry.lookUps += node.length / 3;
     found.set(key, entry);

@@ -87,8 +87,7 @@ export class RemoteModel {
     const began = performance.now();
     return underDeadline(options, `inference with ${this.name}`, async (signal) => {
       options.onProgress?.("sharing");
-      const shapes = Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, t.shape]));
-      const sizes = sizesOf(this.plan, shapes);
+      const sizes = sizesOf(this.plan, inputs);
       const network = this.network(sizes);
       const values = prepareInputs(network, inputs, this.tables, { outside: options.outside });
       const shares = shareInputs(this.ring, network, values);

@@ -39,6 +39,14 @@ export function addConstant(dst: usize, a: usize, c: u64, n: i32): void {
   }
 }
 
+/** dst = a * c for a public c. */
+export function mulConstant(dst: usize, a: usize, c: u64, n: i32): void {
+  for (let i = 0; i < n; i++) {
+    const o = <usize>i << 3;
+    store<u64>(dst + o, load<u64>(a + o) * c);
+  }
+}
+
 /** dst[r, j] = a[r, j] + row[j]. */
 export function addRow(dst: usize, a: usize, row: usize, rows: i32, n: i32): void {
   const bytes = <usize>n << 3;

@@ -24,7 +24,7 @@ export const id = z.string().regex(/^[0-9a-f]{32}$/, "expected 32 hex digits");
 export const hex32 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits");
 
 const MAX_SIZE = 2 ** 24;
-export const sizes = z.record(z.string().max(200), z.number().int().min(1).max(MAX_SIZE));
+export const sizes = z.record(z.string().max(200), z.number().int().min(0).max(MAX_SIZE));
 
 const text = z.string().max(2000);
 const type = <T extends string>(name: T) => z.literal(name);

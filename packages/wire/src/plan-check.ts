@@ -32,12 +32,19 @@ const layer = z.looseObject({
 const plan = z.object({
   version: z.number(),
   name: z.string(),
-  inputs: z.array(z.object({ name: z.string(), shape: z.array(dimension), kind: z.enum(["real", "token"]) })),
+  inputs: z.array(
+    z.object({
+      name: z.string(),
+      shape: z.array(dimension),
+      kind: z.enum(["real", "token", "length"]),
+      mask: z.object({ input: z.string(), value: finite, edge: z.enum(["start", "end"]) }).optional(),
+    }),
+  ),
   outputs: z.array(named),
   layers: z.array(layer),
   constants: z.record(z.string(), z.object({ shape, data: z.array(finite) })),
   precision: z.object({ operand: scale, weight: scale, gate: scale, activation: scale }),
-  ranges: z.record(z.string(), finite),
+  ranges: z.record(z.string(), z.union([finite, z.array(finite)])),
   tensors: z.array(
     z
       .object({

@@ -50,7 +50,7 @@ export function render(r: PlanReport, declared: Ranges = {}): string {
         shape(i.declared),
         i.kind === "token"
           ? "tokens, looked up by the client"
-          : `|x| <= ${significant(i.range)} ${[i.name, ""].some((n) => Object.hasOwn(declared, n)) ? "declared" : "by default; --input-range declares another"}`,
+          : `|x| <= ${rangeText(i.range)} ${[i.name, ""].some((n) => Object.hasOwn(declared, n)) ? "declared" : "by default; --input-range declares another"}`,
       ]),
     ),
     section(
@@ -151,4 +151,9 @@ function section(title: string, rows: string[][], note?: string): string {
     .filter((line) => line !== "")
     .join("\n");
   return `${title}\n${body}${note ? `\n  (${note})` : ""}`;
+}
+
+function rangeText(range: number | number[]): string {
+  if (typeof range === "number") return significant(range);
+  return `${significant(Math.min(...range))} to ${significant(Math.max(...range))}, by feature,`;
 }

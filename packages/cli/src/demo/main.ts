@@ -70,7 +70,7 @@ async function demo({ mails: n, timeout }: DemoOptions, signal: AbortSignal): Pr
     step(`the client classifies ${chosen.length} mails that training never saw`);
     const input = compiled.plan.inputs[0]!.name;
     const shape = [1, vocabulary.length];
-    const network = instantiate(compiled.plan, sizesOf(compiled.plan, { [input]: shape }));
+    const network = instantiate(compiled.plan, sizesOf(compiled.plan, { [input]: { shape } }));
     const client = connect(loadCluster(cluster.client));
     const model = await cluster.guard(client.model(NAME, { timeoutMs, signal }));
     const classifier = new Classifier(cluster, model, compiled, network, (mail) => ({

@@ -78,7 +78,13 @@ function extreme(seed: string): { model: ModelDescription; range: Record<string,
     top = `o${d}`;
     width = out;
     if (random() < 0.4 && d + 1 < heads) {
-      list.push({ op: pick("sigmoid", "tanh"), name: `f${d}`, inputs: [top], outputs: [`p${d}`] });
+      list.push({
+        op: "activation",
+        activation: { name: pick("sigmoid", "tanh") },
+        name: `f${d}`,
+        inputs: [top],
+        outputs: [`p${d}`],
+      });
       top = `p${d}`;
     }
   }

@@ -39,7 +39,7 @@ export class Party {
   /** What operations prepared from correlated randomness. */
   readonly prepared: (Vector[] | undefined)[] = [];
   private readonly views: (Map<number, View> | undefined)[] = [];
-  private readonly tables = new Map<string, Vector>();
+  private readonly tables = new Map<ActivationTable, Map<number, Vector>>();
   private readonly inputs = new Map<string, Vector>();
   private refresh: Source | undefined;
   private preparedStages = 0;
@@ -174,7 +174,8 @@ export class Party {
     }
     for (const vectors of this.prepared) for (const v of vectors ?? []) v.free();
     for (const byShift of this.views) for (const view of byShift?.values() ?? []) freeView(view);
-    for (const v of [...this.tables.values(), ...this.inputs.values()]) v.free();
+    for (const tables of this.tables.values()) for (const v of tables.values()) v.free();
+    for (const v of this.inputs.values()) v.free();
     this.prepared.length = 0;
     this.views.length = 0;
     this.tables.clear();
@@ -232,13 +233,17 @@ export class Party {
 
   /** The middle `window` nodes as the kernel takes them. */
   table(table: ActivationTable, window: number): Vector {
-    const key = `${table.name}/${table.outputScale}/${window}`;
-    let v = this.tables.get(key);
+    let byWindow = this.tables.get(table);
+    if (!byWindow) {
+      byWindow = new Map();
+      this.tables.set(table, byWindow);
+    }
+    let v = byWindow.get(window);
     if (!v) {
       const limbs = tableLimbs(table, window);
       v = this.ring.alloc(limbs.length / 4);
       this.ring.bytes(v).set(new Uint8Array(limbs.buffer));
-      this.tables.set(key, v);
+      byWindow.set(window, v);
     }
     return v;
   }

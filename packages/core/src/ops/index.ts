@@ -1,9 +1,10 @@
 import type { Node } from "../program/nodes.js";
 import { input, output, parameter, zero } from "./input.js";
 import { linear } from "./linear.js";
-import { add, concat, gather, slice } from "./local.js";
+import { add, concat, gather, slice, times, total } from "./local.js";
 import { open } from "./open.js";
 import type { Operation } from "./operation.js";
+import { product } from "./product.js";
 import { select } from "./select.js";
 import { finish, interpolate, multiply } from "./selection.js";
 import { truncate } from "./truncate.js";
@@ -14,6 +15,8 @@ const operations: { [K in Node["op"]]: Operation<Extract<Node, { op: K }>> } = {
   zero,
   linear,
   add,
+  times,
+  total,
   truncate,
   slice,
   concat,
@@ -22,6 +25,7 @@ const operations: { [K in Node["op"]]: Operation<Extract<Node, { op: K }>> } = {
   select,
   finish,
   multiply,
+  product,
   interpolate,
   output,
 };

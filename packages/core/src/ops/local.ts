@@ -1,7 +1,7 @@
 /** Linear operations on shares: each server works on its own, nothing is opened. */
 
 import type { Party } from "../interpret/party.js";
-import type { AddNode, ConcatNode, GatherNode, SliceNode } from "../program/nodes.js";
+import type { AddNode, ConcatNode, GatherNode, SliceNode, TimesNode, TotalNode } from "../program/nodes.js";
 import { local, type Operation } from "./operation.js";
 
 export const add: Operation<AddNode> = {
@@ -23,6 +23,33 @@ export const add: Operation<AddNode> = {
       kernels.shiftLeft(out.ptr, coarse.ptr, shift, node.length);
       kernels.add(out.ptr, out.ptr, fine.ptr, node.length);
     } else kernels.add(out.ptr, fine.ptr, coarse.ptr, node.length);
+    party.shares[node.id] = out;
+  },
+};
+
+export const times: Operation<TimesNode> = {
+  ...local,
+  clear: (node, run) => run.value(node.x).map((v) => v * node.real),
+  exact: (node, run) => run.value(node.x).map((v) => v * node.factor),
+  evaluate(node, party) {
+    const out = party.ring.alloc(node.length);
+    const factor = BigInt.asUintN(64, BigInt(node.factor));
+    party.ring.kernels.mulConstant(out.ptr, party.share(node.x).ptr, factor, node.length);
+    party.shares[node.id] = out;
+  },
+};
+
+export const total: Operation<TotalNode> = {
+  ...local,
+  clear: (node, run) => summed(run.value(node.x), node.length),
+  exact: (node, run) => summed(run.value(node.x), node.length),
+  evaluate(node, party) {
+    const { ring } = party;
+    const x = party.share(node.x);
+    const out = ring.zeros(node.length);
+    for (let at = 0; at < x.length; at += node.length) {
+      ring.kernels.add(out.ptr, out.ptr, x.ptr + at * 8, node.length);
+    }
     party.shares[node.id] = out;
   },
 };
@@ -63,6 +90,14 @@ export const gather: Operation<GatherNode> = {
     party.shares[node.id] = out;
   },
 };
+
+function summed(x: Float64Array, length: number): Float64Array {
+  const out = new Float64Array(length);
+  x.forEach((v, i) => {
+    out[i % length]! += v;
+  });
+  return out;
+}
 
 function joined(parts: Float64Array[], length: number): Float64Array {
   const out = new Float64Array(length);

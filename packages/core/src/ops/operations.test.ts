@@ -14,8 +14,8 @@ beforeAll(async () => {
   ring = await Ring.create();
 });
 
-const sigmoid = activationTable("sigmoid", 28);
-const tanh = activationTable("tanh", 28);
+const sigmoid = activationTable({ name: "sigmoid" }, 1000, 28);
+const tanh = activationTable({ name: "tanh" }, 1000, 28);
 const N = 64;
 
 interface OperationCase {
@@ -86,7 +86,7 @@ const cases: OperationCase[] = [
     [31, 127, 2000].map((most): OperationCase => {
       const bound = most * 2 ** table.stepBits;
       return {
-        name: `${table.name}, inputs up to ${most} nodes`,
+        name: `${table.spec.name}, inputs up to ${most} nodes`,
         tensors: [],
         inputs: { x: { scale: table.inputScale, bound } },
         build: (p, { x }) => p.output("y", p.finish(p.activation(table, x!))),

@@ -4,13 +4,14 @@
  * sigma c[x^_top - alpha], sigma = e0[alpha] - e1[alpha]. e0 is server 0's stream; server 1 is sent e1, which
  * is uniform for whoever does not know e0. docs/protocol.md, "Activation".
  */
-import { activationFunction, tableValue, windowOf } from "../plan/table.js";
+import { activationFunction } from "../plan/activation.js";
+import { tableValue, windowOf } from "../plan/table.js";
 import type { SelectNode } from "../program/nodes.js";
 import type { Draw, Operation } from "./operation.js";
 
 export const select: Operation<SelectNode> = {
   // The consumers (finish, multiply, interpolate) take the value from the first plane.
-  clear: (node, run) => run.value(node.x).map(activationFunction(node.table.name)),
+  clear: (node, run) => run.value(node.x).map(activationFunction(node.table.spec)),
   exact: (node, run) => run.value(node.x).map((x) => tableValue(node.table, x)),
   draws,
   deal(node, dealer) {
@@ -44,8 +45,8 @@ export const select: Operation<SelectNode> = {
       node.table.stepBits,
       party.table(node.table, window).ptr,
       window,
-      BigInt(node.table.lo),
-      BigInt(node.table.hi),
+      BigInt(node.table.below),
+      BigInt(node.table.above),
       party.index,
     );
     e!.free();

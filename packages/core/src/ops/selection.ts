@@ -7,10 +7,11 @@
 
 import type { Dealer } from "../interpret/dealer.js";
 import type { Party } from "../interpret/party.js";
-import type { FinishNode, InterpolateNode, MultiplyNode, OpenNode } from "../program/nodes.js";
+import type { FinishNode, InterpolateNode, MultiplyNode } from "../program/nodes.js";
 import type { Program } from "../program/program.js";
 import type { Vector } from "../ring/ring.js";
 import type { Draw, Operation, PlainRun } from "./operation.js";
+import { addLifted, dealLifted, drawLifted, LIFTED_PLANES, liftedBits, liftedDraws } from "./product.js";
 import { rounded } from "./truncate.js";
 
 const PLANES = 6;
@@ -66,41 +67,19 @@ export const interpolate: Operation<InterpolateNode> = {
   exact: (node, run) => mixed(node, run, 2 ** node.unit, rounded(run.value(node.h), node.hShift)),
   draws: interpolateDraws,
   deal(node, dealer) {
-    const { ring } = dealer;
-    const n = node.length;
-    const [zo, ho] = [dealer.openNode(node.z), dealer.openNode(node.h)];
-    const z = dealer.lifted(zo, 0);
-    const h = dealer.lifted(ho, node.hShift);
-    const draws = interpolateDraws(node, dealer.program);
-    const planes: [Vector, Vector?][] = [
-      [z.m],
-      [z.b],
-      [h.m],
-      [h.b],
-      [z.m, h.m],
-      [z.m, h.b],
-      [z.b, h.m],
-      [z.b, h.b],
-    ];
-    const scratch = ring.alloc(n);
-    planes.forEach(([a, b], i) => {
-      if (b) ring.kernels.mul(scratch.ptr, a.ptr, b.ptr, n);
-      dealer.share(b ? scratch : a, draws[i]!.bits);
-    });
-    for (const v of [scratch, z.m, z.b, h.m, h.b]) v.free();
+    dealLifted(
+      dealer,
+      { id: node.z, shift: 0 },
+      { id: node.h, shift: node.hShift },
+      node.length,
+      node.modulus,
+    );
     dealProduct(node, dealer, node.n, node.z, 0);
   },
   prepare(node, party) {
-    const { ring } = party;
-    const n = node.length;
     const draws = interpolateDraws(node, party.program);
-    const P = ring.alloc(8 * n);
-    for (let plane = 0; plane < 8; plane++) {
-      const part = party.drawn(draws[plane]!);
-      ring.copy(P, plane * n, part, 0, n);
-      part.free();
-    }
-    party.prepared[node.id] = [P, ...draws.slice(8).map((d) => party.drawn(d))];
+    const P = drawLifted(party, draws.slice(0, LIFTED_PLANES), node.length);
+    party.prepared[node.id] = [P, ...draws.slice(LIFTED_PLANES).map((d) => party.drawn(d))];
   },
   evaluate(node, party) {
     const { ring } = party;
@@ -109,9 +88,7 @@ export const interpolate: Operation<InterpolateNode> = {
     const [P, D, E, F] = party.takePrepared(node.id) as [Vector, Vector, Vector, Vector];
     const z = party.view(node.z, 0);
     const h = party.view(node.h, node.hShift);
-    const first = party.index === 0 ? 1n : 0n;
-    ring.kernels.liftedProduct(out.ptr, n, z.value.ptr, z.wrap.ptr, h.value.ptr, h.wrap.ptr, P.ptr, first);
-    P.free();
+    addLifted(party, out, z, h, P);
     const rest = ring.zeros(n); // unit - z's public part
     ring.kernels.sub(rest.ptr, rest.ptr, z.value.ptr, n);
     ring.kernels.addConstant(rest.ptr, rest.ptr, 1n << BigInt(node.unit), n);
@@ -133,21 +110,19 @@ function productDraws(
   return [
     { n, bits: K },
     { n, bits: K },
-    { n, bits: K - liftedBits(program, v, shift) },
+    { n, bits: K - liftedBits(program, { id: v, shift }) },
   ];
 }
 
 function interpolateDraws(node: InterpolateNode, program: Program): Draw[] {
-  const n = node.length;
-  const K = node.modulus;
-  const z = liftedBits(program, node.z, 0);
-  const h = liftedBits(program, node.h, node.hShift);
-  const bits = [K, K - z, K, K - h, K, K - h, K - z, K - z - h];
-  return [...bits.map((b) => ({ n, bits: b })), ...productDraws(node, program, node.z, 0)];
-}
-
-function liftedBits(program: Program, open: number, shift: number): number {
-  return (program.nodes[open] as OpenNode).modulus - shift;
+  const [z, h] = [
+    { id: node.z, shift: 0 },
+    { id: node.h, shift: node.hShift },
+  ];
+  return [
+    ...liftedDraws(program, z, h, node.length, node.modulus),
+    ...productDraws(node, program, node.z, 0),
+  ];
 }
 
 function dealProduct(

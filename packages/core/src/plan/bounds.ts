@@ -5,16 +5,18 @@
  */
 
 import { integers } from "../interpret/plain.js";
+import type { FunctionSpec } from "./activation.js";
 import type { Operand } from "./operand.js";
 import type { GruBounds, Precision } from "./plan.js";
+import { activationTable } from "./table.js";
 import type { LayerTensors, Matrix } from "./tensors.js";
 
 /**
- * Steps for which the state's bound holds with the slack below: each adds at most one last place (at scale
- * activation) to |h| <= 1, and so many of them add at most half a place at scale operand. 2^13 by default.
+ * Steps for which the state's bound holds with the slack below: each adds at most one last place, at the candidate's
+ * scale, to |h|, and so many of them add at most half a place at scale operand. 2^13 by default.
  */
-export function maxSteps({ activation, operand }: Precision): number {
-  return 2 ** (activation - operand - 1);
+export function maxSteps(candidateScale: number, operand: number): number {
+  return 2 ** (candidateScale - operand - 1);
 }
 
 /** Places of slack for an operand that is a state: one for its truncation, one for the steps. */
@@ -34,12 +36,13 @@ export function tensorBound(t: LayerTensors[string], scale: number): number {
 }
 
 /**
- * @param x the layer's input as operand. @param h its state: interpolation keeps it between the initial state
- * and [-1, 1]. Slack is added to both, as either may be a state.
+ * @param gate the function of z and r. @param x the layer's input as operand. @param h its state, whose bound holds for
+ * every step. Slack is added to both, as either may be a state.
  */
 export function gruBounds(
   t: LayerTensors,
   resetAfter: boolean,
+  gate: FunctionSpec,
   precision: Precision,
   x: Operand,
   h: Operand,
@@ -52,18 +55,24 @@ export function gruBounds(
   const unit = 2 ** (x.weightScale + x.scale - weight - operand);
   const input = (g: string) => sums(`W${g}`, x.weightScale).map((w) => Math.floor((w * xMax) / unit) + 1);
   const bias = (name: string) => integers(t[name]!.values, weight + operand).map(Math.abs);
-  const gate = (g: "z" | "r") => {
+  const gateBound = (g: "z" | "r") => {
     const [U, b] = [sums(`U${g}`, weight), bias(`b${g}`)];
     return publish(largest(input(g).map((w, i) => w + U[i]! * hMax + b[i]!)));
   };
+  const [z, r] = [gateBound("z"), gateBound("r")];
+  const table = activationTable(gate, r / 2 ** (weight + operand), precision.activation);
+  const rMost = Math.max(1, Math.max(-table.lo, table.hi) / 2 ** table.outputScale);
   const U = sums("Un", weight);
   const bv = resetAfter ? bias("bv") : U.map(() => 0);
-  const v = U.map((u, i) => u * hMax + bv[i]!);
+  // before the product the state is multiplied by r, and truncated after that: a place more
+  const operandMost = resetAfter ? hMax : Math.ceil(rMost * hMax) + (rMost > 1 ? 1 : 0);
+  const v = U.map((u, i) => u * operandMost + bv[i]!);
   const bn = bias("bn");
-  // r v: |r| < 1, and v was truncated to the operand scale, which may add one place there
+  // r v: v was truncated to the operand scale, which may add one place there
   const place = resetAfter ? 2 ** weight : 0;
-  const n = input("n").map((w, i) => w + bn[i]! + v[i]! + place);
-  return { x: xMax, h: hMax, z: gate("z"), r: gate("r"), v: publish(largest(v)), n: publish(largest(n)) };
+  const factor = resetAfter ? rMost : 1;
+  const n = input("n").map((w, i) => w + bn[i]! + Math.ceil(factor * (v[i]! + place)));
+  return { x: xMax, h: hMax, z, r, v: publish(largest(v)), n: publish(largest(n)) };
 }
 
 function rowSums(m: Matrix, q: Float64Array): Float64Array {

@@ -156,15 +156,15 @@ describe("published bounds", () => {
 describe("sizes", () => {
   const plan = { inputs: [{ name: "x", shape: ["time", "batch", 4], kind: "real" as const }] };
   it("follow from the inputs' shapes", () => {
-    expect(sizesOf(plan, { x: [5, 2, 4] })).toEqual({ time: 5, batch: 2 });
+    expect(sizesOf(plan, { x: { shape: [5, 2, 4] } })).toEqual({ time: 5, batch: 2 });
   });
   it("are refused where shapes do not fit, naming the input and both shapes", () => {
-    expect(failure(() => sizesOf(plan, { x: [5, 2, 3] })).message).toMatch(
+    expect(failure(() => sizesOf(plan, { x: { shape: [5, 2, 3] } })).message).toMatch(
       /input x has shape \[5, 2, 3\], expected \[time, batch, 4\]/,
     );
-    expect(failure(() => sizesOf(plan, { x: [5, 4] })).message).toMatch(/has shape/);
+    expect(failure(() => sizesOf(plan, { x: { shape: [5, 4] } })).message).toMatch(/has shape/);
     expect(failure(() => sizesOf(plan, {})).message).toMatch(/x .*is missing/);
-    expect(failure(() => sizesOf(plan, { x: [5, 2, 4], y: [1] })).message).toMatch(
+    expect(failure(() => sizesOf(plan, { x: { shape: [5, 2, 4] }, y: { shape: [1] } })).message).toMatch(
       /no input y; its inputs: x/,
     );
   });

@@ -3,9 +3,9 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { SottoError } from "../errors.js";
 import type { Values } from "../interpret/plain.js";
-import { signedBits } from "../program/program.js";
+import { type Program, signedBits } from "../program/program.js";
 import { gruBounds, publish, STATE_SLACK, tensorBound } from "./bounds.js";
-import type { DenseLayer, GruLayer, ModelDescription, Tensor } from "./description.js";
+import type { Layer, ModelDescription, Tensor } from "./description.js";
 import { walk } from "./instantiate.js";
 import type { Operand } from "./operand.js";
 import {
@@ -16,14 +16,20 @@ import {
   type Sizes,
   type TensorPlan,
 } from "./plan.js";
-import { denseTensors, gruTensors, type LayerTensors } from "./tensors.js";
+import { gruTensors, type LayerTensors } from "./tensors.js";
 
 export interface CompileOptions {
-  /** |x| <= range of every real input, or by input. */
-  range?: number | Record<string, number>;
+  /** |x| <= range of every real input, or by input; a list has one for each feature (the last axis). */
+  range?: Range | Record<string, Range>;
   /** Sizes for which to check that the model fits; 1 for those not given. Bounds do not depend on them. */
   sizes?: Sizes;
+  /** |h| <= stateBound of every GRU whose functions do not bound its state, or by layer; beyond it h is clipped. */
+  stateBound?: number | Record<string, number>;
+  /** Keep embedding tables secret: the client shares a one-hot vector for each token instead of looking up itself. */
+  privateEmbeddings?: boolean;
 }
+
+export type Range = number | number[];
 
 export interface Compiled {
   plan: Plan;
@@ -49,16 +55,31 @@ const MIN_DENSE_SCALE = 6;
 const WORD = 64;
 /** Integers of so many bits are exact in doubles. */
 const EXACT_BITS = 53;
+/** Some layers need several steps (a convolution without padding): sizes to try for those that the model leaves open. */
+const OPEN_SIZES = [1, 16, 256];
 
 /** @throws SottoError does-not-fit naming the layer and what would make it fit; bad-model; unsupported. */
 export function compile(model: ModelDescription, options: CompileOptions = {}): Compiled {
   let failure: unknown;
   for (const precision of LADDER) {
     try {
-      return new Compiler(model, options, precision).run();
+      return compileAt(model, options, precision);
     } catch (error) {
       if (!(error instanceof SottoError) || error.code !== "does-not-fit") throw error;
       failure = error;
+    }
+  }
+  throw failure;
+}
+
+function compileAt(model: ModelDescription, options: CompileOptions, precision: Precision): Compiled {
+  let failure: unknown;
+  for (const size of OPEN_SIZES) {
+    try {
+      return new Compiler(model, options, precision, size).run();
+    } catch (error) {
+      if (!(error instanceof SottoError) || error.code !== "bad-input") throw error;
+      failure ??= error;
     }
   }
   throw failure;
@@ -68,29 +89,28 @@ class Compiler {
   private readonly model: ModelDescription;
   private readonly options: CompileOptions;
   private readonly precision: Precision;
+  private readonly openSize: number;
   private readonly plans = new Map<string, TensorPlan>();
   private readonly values: Values = {};
   private readonly gruBounds: Record<string, GruBounds> = {};
 
-  constructor(model: ModelDescription, options: CompileOptions, precision: Precision) {
-    this.model = model;
+  constructor(model: ModelDescription, options: CompileOptions, precision: Precision, openSize: number) {
+    this.model = { ...model };
     this.options = options;
     this.precision = precision;
+    this.openSize = openSize;
   }
 
   run(): Compiled {
-    const { model } = this;
-    const names = new Set<string>();
-    const layers = model.layers.map((layer, i) => {
-      // tensors and bounds are kept by layer name
-      const name = layer.name && !names.has(layer.name) ? layer.name : `${layer.name || layer.op}#${i}`;
-      names.add(name);
-      return { ...layer, name };
-    });
-    const tables = layers.flatMap((l) => (l.op === "embedding" ? [l.table] : []));
-    const publicTensors = Object.fromEntries(tables.map((name) => [name, this.table(name)]));
     const sizes: Sizes = { ...this.options.sizes };
-    for (const d of model.inputs.flatMap((i) => i.shape)) if (typeof d === "string") sizes[d] ??= 1;
+    for (const d of this.model.inputs.flatMap((i) => i.shape)) {
+      if (typeof d === "string") sizes[d] ??= this.openSize;
+    }
+    const ranges = this.ranges();
+    const layers = this.layers(ranges);
+    const { model } = this;
+    const tables = layers.flatMap((l) => (l.op === "embedding" && !l.private ? [l.table] : []));
+    const publicTensors = Object.fromEntries(tables.map((name) => [name, this.table(name)]));
     const skeleton = {
       version: PLAN_VERSION as typeof PLAN_VERSION,
       name: model.name,
@@ -99,18 +119,32 @@ class Compiler {
       layers,
       constants: model.constants,
       precision: this.precision,
-      ranges: this.ranges(layers, publicTensors),
+      ranges,
       publicTensors: Object.entries(publicTensors).map(([name, t]) => ({
         name,
         shape: t.shape,
         sha256: tableHash(t.data),
       })),
     };
-    walk(skeleton, sizes, this.plans, {
+    const { program } = walk(skeleton, sizes, this.plans, {
       tensor: (name) => this.plans.get(name)!,
-      prepareDense: (layer, x) => this.prepareDense(layer, x),
-      gruBounds: (layer, x, h) => this.prepareGru(layer, x, h),
+      has: (name) => this.plans.has(name),
+      linear: (name, tensors, x) => this.linear(name, tensors(model), x),
+      vector: (name, tensors, scale) => this.add(name, tensors(model), () => scale),
+      table: (name, tensors, scale) => this.add(name, tensors(model), () => scale),
+      gruBounds: (layer, folds, functions, x, h) => {
+        const tensors = gruTensors(model, layer, folds);
+        const { weight, operand } = this.precision;
+        this.add(layer.name, tensors, (suffix) => {
+          if (suffix.startsWith("b")) return weight + operand;
+          return suffix.startsWith("W") ? x.weightScale : weight;
+        });
+        const bounds = gruBounds(tensors, layer.resetAfter, functions.gate, this.precision, x, h);
+        this.gruBounds[layer.name] = bounds;
+        return bounds;
+      },
     });
+    this.dropReplaced(program);
     return {
       plan: { ...skeleton, tensors: [...this.plans.values()], gruBounds: this.gruBounds },
       tensors: this.values,
@@ -118,23 +152,81 @@ class Compiler {
     };
   }
 
-  private ranges(layers: ModelDescription["layers"], tables: Record<string, Tensor>): Record<string, number> {
-    const ranges: Record<string, number> = {};
+  /** The model's layers under unique names, with what the plan has to say besides. */
+  private layers(ranges: Plan["ranges"]): Layer[] {
+    const { model, options } = this;
+    const names = new Set<string>();
+    const unique = (name: string, i: number) => {
+      // tensors and bounds are kept by layer name
+      const own = name && !names.has(name) ? name : `${name || "layer"}#${i}`;
+      names.add(own);
+      return own;
+    };
+    const scaled = this.scaledInputs(ranges);
+    const layers = [...scaled, ...model.layers].map((layer, i): Layer => {
+      const named = { ...layer, name: unique(layer.name, i), inputs: [...layer.inputs] };
+      if (named.op === "gru") {
+        const { stateBound: given } = options;
+        const bound = typeof given === "object" ? given[layer.name] : given;
+        if (bound !== undefined) named.stateBound = bound;
+      }
+      if (named.op === "embedding" && options.privateEmbeddings) named.private = true;
+      if (named.op === "affine") {
+        const shape = (tensor: string | undefined) => tensor && this.tensor(tensor).shape;
+        const [scale, offset] = [shape(named.scale), shape(named.offset)];
+        named.shapes = { ...(scale ? { scale } : {}), ...(offset ? { offset } : {}) };
+      }
+      return named;
+    });
+    return layers;
+  }
+
+  private ranges(): Plan["ranges"] {
+    const ranges: Plan["ranges"] = {};
     const declared = this.options.range;
-    for (const { name, kind } of this.model.inputs) {
+    for (const { name, kind, shape } of this.model.inputs) {
+      if (kind === "length") continue;
       if (kind === "real") {
-        const range = (typeof declared === "number" ? declared : declared?.[name]) ?? DEFAULT_RANGE;
-        if (!(range > 0 && Number.isFinite(range))) {
+        const range =
+          (typeof declared === "number" || Array.isArray(declared) ? declared : declared?.[name]) ??
+          DEFAULT_RANGE;
+        const list = typeof range === "number" ? [range] : range;
+        if (!list.every((r) => r > 0 && Number.isFinite(r))) {
           throw new SottoError("bad-input", `input ${name}: range ${range}; expected a positive number`);
+        }
+        if (typeof range !== "number" && range.length !== shape.at(-1)) {
+          throw new SottoError(
+            "bad-input",
+            `input ${name}: ${range.length} ranges, expected one for each of ${shape.at(-1)} features`,
+          );
         }
         ranges[name] = range;
         continue;
       }
-      const layer = layers.find((l) => l.op === "embedding" && l.inputs[0] === name);
-      const table = layer?.op === "embedding" ? tables[layer.table] : undefined;
+      const layer = this.model.layers.find((l) => l.op === "embedding" && l.inputs[0] === name);
+      const table = layer?.op === "embedding" ? this.table(layer.table) : undefined;
       ranges[name] = publish(table?.data.reduce((most, v) => Math.max(most, Math.abs(v)), 0) ?? 1);
     }
     return ranges;
+  }
+
+  /**
+   * Inputs with a range for each feature come divided by it: the first layer multiplies with it again, in the weights
+   * that the input meets. The layers of the model read the input under a name of its own.
+   */
+  private scaledInputs(ranges: Plan["ranges"]): Layer[] {
+    const { model } = this;
+    const layers: Layer[] = [];
+    for (const [input, range] of Object.entries(ranges)) {
+      if (typeof range === "number") continue;
+      const name = `${input} in its units`;
+      model.tensors = { ...model.tensors, [name]: { shape: [range.length], data: Float32Array.from(range) } };
+      model.layers = model.layers.map(
+        (l) => ({ ...l, inputs: l.inputs.map((i) => (i === input ? name : i)) }) as Layer,
+      );
+      layers.push({ op: "affine", name, inputs: [input], outputs: [name], scale: name });
+    }
+    return layers;
   }
 
   private table(name: string): Tensor {
@@ -144,34 +236,27 @@ class Compiler {
     return t;
   }
 
-  private prepareGru(layer: GruLayer, x: Operand, h: Operand): GruBounds {
-    const tensors = gruTensors(this.model, layer);
-    const { weight, operand } = this.precision;
-    this.add(layer.name, tensors, (suffix) => {
-      if (suffix.startsWith("b")) return weight + operand;
-      return suffix.startsWith("W") ? x.weightScale : weight;
-    });
-    const bounds = gruBounds(tensors, layer.resetAfter, this.precision, x, h);
-    this.gruBounds[layer.name] = bounds;
-    return bounds;
+  private tensor(name: string): Tensor {
+    const t = this.model.tensors[name];
+    if (!t) throw new SottoError("bad-model", `the model has no tensor ${name}`);
+    return t;
   }
 
   /** The finest weights with which the products fit the modulus that the operand's opening leaves. */
-  private prepareDense(layer: DenseLayer, x: Operand): void {
-    const tensors = denseTensors(this.model, layer);
+  private linear(name: string, tensors: LayerTensors, x: Operand): void {
     const bits = Math.min(WORD - x.shift, EXACT_BITS);
     const finest = Math.max(MAX_DENSE_SCALE, x.weightScale);
+    const matrices = Object.values(tensors).filter((t) => t.kind === "matrix");
     for (let scale = finest; scale >= Math.min(finest, MIN_DENSE_SCALE); scale--) {
-      const bound =
-        publish(tensorBound(tensors.A!, scale)) * (x.bound + STATE_SLACK) +
-        publish(tensorBound(tensors.b!, scale + x.scale));
+      const weights = matrices.reduce((sum, A) => sum + publish(tensorBound(A, scale)), 0);
+      const bound = weights * (x.bound + STATE_SLACK) + publish(tensorBound(tensors.b!, scale + x.scale));
       if (signedBits(-bound, bound) + 1 > bits) continue;
-      this.add(layer.name, tensors, (suffix) => (suffix === "A" ? scale : scale + x.scale));
+      this.add(name, tensors, (suffix) => (suffix === "b" ? scale + x.scale : scale));
       return;
     }
     throw new SottoError(
       "does-not-fit",
-      `layer ${layer.name}: its outputs can exceed 2^${bits - 2 - x.scale - MIN_DENSE_SCALE}; scale its weights down`,
+      `layer ${name}: its outputs can exceed 2^${bits - 2 - x.scale - MIN_DENSE_SCALE}; scale its weights down`,
     );
   }
 
@@ -182,6 +267,20 @@ class Compiler {
       const { kind, rows, cols } = t;
       this.plans.set(name, { name, kind, rows, cols, scale, bound: publish(tensorBound(t, scale)) });
       this.values[name] = t.values;
+    }
+  }
+
+  /** A linear map that was written again with an affine layer in its weights is mostly not needed as it was. */
+  private dropReplaced(program: Program): void {
+    const used = new Set<string>();
+    for (const node of program.nodes)
+      if (node?.op === "linear" || node?.op === "parameter") used.add(node.tensor);
+    for (const name of [...this.plans.keys()]) {
+      const [map] = name.split(/\.[^.]*$/) as [string];
+      const written = this.plans.has(`${map}~2.b`) || /~\d+$/.test(map);
+      if (!written || used.has(name)) continue;
+      this.plans.delete(name);
+      delete this.values[name];
     }
   }
 }

@@ -106,6 +106,11 @@ export interface GruLayer extends LayerBase {
   clip?: number;
   /** Name of a tensor [1, H] or [B, H]: the initial state, where it belongs to the model. */
   initial?: string;
+  /**
+   * |h| <= stateBound, for a network whose functions do not bound its state by themselves: what goes beyond is clipped.
+   * The user's to give (CompileOptions.stateBound).
+   */
+  stateBound?: number;
   /** What Y has at steps of padding: 0 (ONNX; the default), or the state that is carried over them (Keras). */
   padding?: "zero" | "carry";
 }
@@ -124,6 +129,8 @@ export interface DenseLayer extends LayerBase {
 export interface EmbeddingLayer extends LayerBase {
   op: "embedding";
   table: string;
+  /** Set by the compiler: the table is shared between the servers, and the client shares a one-hot vector a token. */
+  private?: boolean;
 }
 
 /** Elementwise function. */
@@ -141,6 +148,8 @@ export interface AffineLayer extends LayerBase {
   op: "affine";
   scale?: string;
   offset?: string;
+  /** Set by the compiler: the tensors' shapes, which are public. */
+  shapes?: { scale?: number[]; offset?: number[] };
 }
 
 /** The sum of private values; signs default to 1. inputs broadcast as NumPy does. */

@@ -266,6 +266,20 @@ function broadcast(layer: ViewLayer | ShapeLayer, a: readonly number[], b: reado
   });
 }
 
+/** NumPy's broadcasting of two shapes. @throws SottoError bad-model. */
+export function broadcastShape(layer: string, a: readonly number[], b: readonly number[]): number[] {
+  return broadcast({ op: "expand", name: layer, inputs: [], outputs: [] }, a, b);
+}
+
+/** For each element of `to`, the element of `from` that is there when it is broadcast. @throws SottoError bad-model. */
+export function broadcastTo(layer: string, from: readonly number[], to: readonly number[]): Int32Array {
+  const named: ViewLayer = { op: "expand", name: layer, inputs: [], outputs: [] };
+  const shape = broadcast(named, from, to);
+  if (shape.join() !== to.join()) fail(named, `[${from}] can't be broadcast to [${to}]`);
+  const source = { shape: [...from], data: Int32Array.from({ length: product(from) }, (_, i) => i) };
+  return pick(named, source, expandWalks(from, shape), MAX_ELEMENTS).data;
+}
+
 /** Walks all axes of a result, the last one fastest, and takes the source's elements met. */
 function pick<D extends ElementArray>(
   layer: ViewLayer | ShapeLayer,

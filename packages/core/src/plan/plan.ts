@@ -7,7 +7,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { Constant, Layer, ModelInput, ModelOutput } from "./description.js";
 
-export const PLAN_VERSION = 1;
+export const PLAN_VERSION = 2;
 
 /** Bits of fraction. docs/protocol.md, "GRU step", names the defaults; the compiler steps down where bounds need it. */
 export interface Precision {
@@ -63,8 +63,11 @@ export interface Plan {
   layers: Layer[];
   constants: Record<string, Constant>;
   precision: Precision;
-  /** |x| <= range, by input; for a token input the range of its table. */
-  ranges: Record<string, number>;
+  /**
+   * |x| <= range, by input; for a token input the range of its table. A list has one range for each feature (the last
+   * axis): the client divides by it, and shares numbers of at most 1.
+   */
+  ranges: Record<string, number | number[]>;
   tensors: TensorPlan[];
   publicTensors: PublicTensor[];
   /** By layer name. */

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { activationFunction, activationTable, nodeBitsFor, nodeValue } from "./table.js";
+import { activationFunction } from "./activation.js";
+import { activationTable, nodeBitsFor, nodeValue } from "./table.js";
 
 describe.each(["sigmoid", "tanh"] as const)("the table of %s", (name) => {
   it.each([28, 27, 26])(
     "at %i bits is within 2^-11 of the function by either node, for every input",
     (outputScale) => {
-      const table = activationTable(name, outputScale);
-      const f = activationFunction(name);
+      const table = activationTable({ name }, 1000, outputScale);
+      const f = activationFunction({ name });
       const limit = (table.window / 2 + 4) * 2 ** table.stepBits;
       let worst = 0;
       for (let x = -limit; x <= limit; x++) {
@@ -21,7 +22,7 @@ describe.each(["sigmoid", "tanh"] as const)("the table of %s", (name) => {
   );
 
   it("never leaves its range, so that a gate lies in [0, 1] and a state in [-1, 1]", () => {
-    const table = activationTable(name, 28);
+    const table = activationTable({ name }, 1000, 28);
     expect(table.hi).toBe(2 ** 28 - 1);
     expect(table.lo).toBe(name === "tanh" ? -(2 ** 28 - 1) : 0);
     const step = 2 ** table.stepBits;
@@ -35,7 +36,7 @@ describe.each(["sigmoid", "tanh"] as const)("the table of %s", (name) => {
 });
 
 describe("the number of nodes", () => {
-  const table = activationTable("sigmoid", 28);
+  const table = activationTable({ name: "sigmoid" }, 1000, 28);
   const step = 2 ** table.stepBits;
 
   it("is the smallest for which both nodes around the largest input have a number", () => {

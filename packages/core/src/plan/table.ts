@@ -7,14 +7,21 @@
  * made, and moved where needed, so that no output leaves lo..hi.
  */
 import { SottoError } from "../errors.js";
+import { activationFunction, type FunctionSpec, shapeOfFunction } from "./activation.js";
 
 /** Node numbers are indices of e; one whole word of bits is the least that the kernel reads. */
 const MIN_NODE_BITS = 6;
 /** N / 8 bytes of correction an element: 8 KiB at most, for inputs that nobody normalised. */
 const MAX_NODE_BITS = 16;
+/** Nodes with a quadratic, at most: selecting one of them takes time in proportion. */
+const MAX_WINDOW = 2 ** 11;
+/** log2 of the integers that a node's interval holds, at most: deltas are squared. */
+const MAX_STEP_BITS = 12;
+/** c_0 and c_1 have 30 bits and a sign, c_2 has 15 (tableLimbs). */
+const COEFFICIENT = [2 ** 30, 2 ** 30, 2 ** 15] as const;
 
 export interface ActivationTable {
-  name: "sigmoid" | "tanh";
+  spec: FunctionSpec;
   /** p: bits of fraction of the input. */
   inputScale: number;
   /** s: a node every 2^s input units; nodes lie 2^(s-p) apart. */
@@ -25,67 +32,120 @@ export interface ActivationTable {
   window: number;
   /** Integer coefficients c_k[node + window/2]. */
   c: readonly [Float64Array, Float64Array, Float64Array];
-  /** The output below and above the window, and the output's exact range. */
+  /** The output below and above the window; nothing where the window holds every input. */
+  below: number;
+  above: number;
+  /** The output's exact range. */
   lo: number;
   hi: number;
 }
 
-/**
- * Wide enough that a saturated gate is as saturated as the model's: a gate that is 1 where the model has
- * 1 - 4e-4 (the sigmoid at 7.8) would keep a state that the model lets fade, step after step.
- */
-const WINDOW = 128;
-const STEP_BITS = 8;
-
-/** Node distance: sigmoid 1/4 (window |x| < 16), tanh 1/8 (|x| < 8). */
-const INPUT_SCALE = { sigmoid: 10, tanh: 11 };
-
 const cache = new Map<string, ActivationTable>();
+/** Tables of one model's layers differ by their bounds; more than so many at a time are not in use. */
+const KEPT = 256;
 
-/** The table of a function at an output scale. Deterministic: all parties compute the same one. */
-export function activationTable(name: "sigmoid" | "tanh", outputScale: number): ActivationTable {
-  const key = `${name}/${outputScale}`;
+/**
+ * The table of a function. Deterministic: all parties compute the same one.
+ *
+ * The window of a function that is constant beyond some |x| ends there; it is wide enough that a saturated gate is
+ * as saturated as the model's: a gate that is 1 where the model has 1 - 4e-4 (the sigmoid at 7.8) would keep a state that
+ * the model lets fade, step after step. Any other function has nodes for every input, further apart the wider these range.
+ * @param bound |x| <= bound, in real units. @param outputScale bits of fraction of the output; fewer where it is large.
+ */
+export function activationTable(spec: FunctionSpec, bound: number, outputScale: number): ActivationTable {
+  const shape = shapeOfFunction(spec);
+  // two nodes of margin: the one above the largest input, and the input's truncation
+  const reach = (d: number) => Math.min(shape.saturation, bound + 2 * d);
+  let d = shape.spacing;
+  while (2 * reach(d) > MAX_WINDOW * d) d *= 2;
+  let window = 2 ** MIN_NODE_BITS;
+  while (window * d < 2 * reach(d)) window *= 2;
+  const fine = Math.max(-1, Math.ceil(Math.log2(Math.max(shape.slope, 2 ** -8))));
+  const step = Math.log2(d);
+  const inputScale = Math.max(0, -step, Math.min((shape.range ? 11 : 12) + fine, MAX_STEP_BITS - step));
+  const key = JSON.stringify([spec, d, window, inputScale, outputScale]);
   let table = cache.get(key);
   if (!table) {
-    table = makeTable(name, outputScale);
+    table = makeTable(spec, shape.range, inputScale, inputScale + step, window, outputScale);
     cache.set(key, table);
+    if (cache.size > KEPT) cache.delete(cache.keys().next().value!);
   }
   return table;
 }
 
-/** The function itself, in doubles. */
-export function activationFunction(name: "sigmoid" | "tanh"): (x: number) => number {
-  return name === "tanh" ? Math.tanh : (x) => 1 / (1 + Math.exp(-x));
+function makeTable(
+  spec: FunctionSpec,
+  bounded: readonly [number, number] | undefined,
+  inputScale: number,
+  stepBits: number,
+  window: number,
+  finest: number,
+): ActivationTable {
+  const step = 2 ** stepBits;
+  const f = limited(spec);
+  const end = ((window / 2) * step) / 2 ** inputScale;
+  const nodes = Array.from({ length: window + 1 }, (_, k) => f((k / window - 0.5) * 2 * end));
+  const range = bounded ?? [nodes.reduce((a, v) => Math.min(a, v)), nodes.reduce((a, v) => Math.max(a, v))];
+  const most = Math.max(-range[0], range[1], 2 ** -finest);
+  let outputScale = Math.min(finest, 29 - Math.ceil(Math.log2(most)));
+  for (; outputScale >= 0; outputScale--) {
+    const one = 2 ** outputScale;
+    // one unit short of the limits, so that a truncated gate lies in [0, 1] and |n| <= 1 (docs/protocol.md, "Bounds")
+    const hi = Math.max(0, Math.ceil(range[1] * one) - 1);
+    const lo = Math.min(0, Math.floor(range[0] * one) + 1);
+    const c = quadratics(f, one, inputScale, step, window, lo, hi);
+    if (!c) continue;
+    const tail = (x: number) => Math.min(hi, Math.max(lo, Math.round(f(x) * one)));
+    const far = 2 ** 30;
+    const saturated = bounded !== undefined && spec.name !== "softsign";
+    const [below, above] = saturated ? [tail(-far), tail(far)] : [tail(-end), tail(end)];
+    return { spec, inputScale, stepBits, outputScale, window, c, below, above, lo, hi };
+  }
+  throw new SottoError(
+    "does-not-fit",
+    `activation ${spec.name} with values up to ${most.toPrecision(3)}: a table holds values up to 2^29`,
+  );
 }
 
-function makeTable(name: "sigmoid" | "tanh", outputScale: number): ActivationTable {
-  const f = activationFunction(name);
-  const p = INPUT_SCALE[name];
-  const step = 2 ** STEP_BITS;
-  const one = 2 ** outputScale;
-  // one unit short of the limits, so that a truncated gate lies in [0, 1] and |n| <= 1 (docs/protocol.md, "Bounds")
-  const hi = one - 1;
-  const lo = name === "tanh" ? -hi : 0;
+/** The coefficients of all nodes; undefined if one has too many bits, so that the output needs a coarser scale. */
+function quadratics(
+  f: (x: number) => number,
+  one: number,
+  inputScale: number,
+  step: number,
+  window: number,
+  lo: number,
+  hi: number,
+): ActivationTable["c"] | undefined {
   const c: [Float64Array, Float64Array, Float64Array] = [
-    new Float64Array(WINDOW),
-    new Float64Array(WINDOW),
-    new Float64Array(WINDOW),
+    new Float64Array(window),
+    new Float64Array(window),
+    new Float64Array(window),
   ];
-  for (let k = 0; k < WINDOW; k++) {
-    const t = (k - WINDOW / 2) * step;
-    const target = (d: number) => f((t + d) / 2 ** p) * one;
+  for (let k = 0; k < window; k++) {
+    const t = (k - window / 2) * step;
+    const target = (d: number) => f((t + d) / 2 ** inputScale) * one;
     const [c1, c2] = quadratic(target, step).map(Math.round) as [number, number];
     // c0 in the middle of what the rounded c1 and c2 leave: that halves the worst error
-    const rest = range(step, (d) => target(d) - c1 * d - c2 * d * d);
+    const rest = sampled(step, (d) => target(d) - c1 * d - c2 * d * d);
     const c0 = Math.round((rest.most + rest.least) / 2);
-    const values = range(step, (d) => c0 + c1 * d + c2 * d * d);
-    if (values.most - values.least > hi - lo)
-      throw new SottoError("internal", `${name}: node ${k} exceeds its range`);
-    c[0][k] = c0 + Math.min(0, hi - values.most) + Math.max(0, lo - values.least);
-    c[1][k] = c1;
-    c[2][k] = c2;
+    const values = extremes(step, c0, c1, c2);
+    if (values.most - values.least > hi - lo) {
+      // as steep as the whole range: constant, in its middle
+      [c[0][k], c[1][k], c[2][k]] = [Math.min(hi, Math.max(lo, Math.round(target(0)))), 0, 0];
+    } else {
+      c[0][k] = c0 + Math.min(0, hi - values.most) + Math.max(0, lo - values.least);
+      [c[1][k], c[2][k]] = [c1, c2];
+    }
+    if (c.some((plane, i) => Math.abs(plane[k]!) >= COEFFICIENT[i]!)) return undefined;
   }
-  return { name, inputScale: p, stepBits: STEP_BITS, outputScale, window: WINDOW, c, lo, hi };
+  return c;
+}
+
+function limited(spec: FunctionSpec): (x: number) => number {
+  const f = activationFunction(spec);
+  const { limit } = spec;
+  return limit === undefined ? f : (x) => Math.min(Math.max(f(x), -limit), limit);
 }
 
 /** Slope and curvature of the quadratic through f at the three Chebyshev points of [-r, r]: close to the minimax one. */
@@ -95,15 +155,24 @@ function quadratic(f: (d: number) => number, r: number): [number, number] {
   return [(above - below) / (2 * d), (above + below - 2 * at) / (2 * d * d)];
 }
 
-/** The extremes of g over every integer |d| < step. */
-function range(step: number, g: (d: number) => number): { least: number; most: number } {
+/** About the extremes of g over the integers |d| < step: each of them up to step 256, so many of a larger one. */
+function sampled(step: number, g: (d: number) => number): { least: number; most: number } {
   let [least, most] = [Infinity, -Infinity];
-  for (let d = 1 - step; d < step; d++) {
+  const stride = Math.max(1, step / 256);
+  for (let d = 1 - step; d < step; d += stride) {
     const y = g(d);
     least = Math.min(least, y);
     most = Math.max(most, y);
   }
   return { least, most };
+}
+
+/** The exact extremes of a quadratic over the integers |d| < step: at the ends, or beside its vertex. */
+function extremes(step: number, c0: number, c1: number, c2: number): { least: number; most: number } {
+  const vertex = c2 === 0 ? 0 : Math.floor(-c1 / (2 * c2));
+  const inside = [vertex, vertex + 1].filter((d) => Math.abs(d) < step);
+  const values = [1 - step, step - 1, ...inside].map((d) => c0 + c1 * d + c2 * d * d);
+  return { least: Math.min(...values), most: Math.max(...values) };
 }
 
 /**
@@ -118,7 +187,7 @@ export function nodeBitsFor(table: ActivationTable, bound: number, label: string
     const most = (2 ** (MAX_NODE_BITS - 1) - 1) * 2 ** (table.stepBits - table.inputScale);
     throw new SottoError(
       "does-not-fit",
-      `layer ${label}: the input of ${table.name} can reach ${(bound / 2 ** table.inputScale).toPrecision(4)}, ` +
+      `layer ${label}: the input of ${table.spec.name} can reach ${(bound / 2 ** table.inputScale).toPrecision(4)}, ` +
         `and this version holds ${most}; declare a smaller input range (--input-range) or scale the inputs down`,
     );
   }
@@ -151,7 +220,7 @@ export function tableLimbs(table: ActivationTable, window: number): Int16Array {
       const high = values.map((c) => Math.floor(c / LIMB));
       for (const limb of LIMBS[k] === 2 ? [...low, ...high] : low) {
         if (limb < -LIMB || limb >= LIMB)
-          throw new SottoError("internal", `${table.name}: ${limb} is no limb`);
+          throw new SottoError("internal", `${table.spec.name}: ${limb} is no limb`);
         limbs.push(limb);
       }
     });
@@ -168,8 +237,8 @@ export function tableValue(table: ActivationTable, x: number): number {
 /** The value of one node's quadratic at x. */
 export function nodeValue(table: ActivationTable, node: number, x: number): number {
   const half = table.window / 2;
-  if (node < -half) return table.lo;
-  if (node >= half) return table.hi;
+  if (node < -half) return table.below;
+  if (node >= half) return table.above;
   const d = x - node * 2 ** table.stepBits;
   const k = node + half;
   return table.c[0][k]! + table.c[1][k]! * d + table.c[2][k]! * d * d;

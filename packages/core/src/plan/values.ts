@@ -1,12 +1,16 @@
 /**
  * Tensors of the network while it is walked: where each element of a private tensor lies among the
  * program's values. Views move element numbers only; a value is collected when a computation needs it.
+ *
+ * An affine layer computes nothing at first: its elements are numbers of their own, which refer to the elements they
+ * are made from. The layer that reads them folds it into its weights, or has them computed (plan/walk/affine.ts).
  */
 import { SottoError } from "../errors.js";
 import type { Builder } from "../program/builder.js";
 import type { SharedNode } from "../program/nodes.js";
 import type { Activation } from "./description.js";
 import type { Elements } from "./fold.js";
+import type { FeatureAffine, Fold } from "./tensors.js";
 
 /** Functions that the client applies to what it reconstructs. */
 export type ClientFunction =
@@ -19,34 +23,131 @@ export interface PrivateTensor extends Elements<Float64Array> {
   pending?: ClientFunction;
 }
 
+/** A value of the program. */
+export interface ValueEntry {
+  kind: "value";
+  first: number;
+  length: number;
+  node: SharedNode;
+  /** For the result of a linear map: the same with an affine layer behind it, in its weights. */
+  again?: Again;
+}
+
+export interface Again {
+  /** Columns of the result, row after row. */
+  features: number;
+  emit: (...after: Fold[]) => SharedNode;
+}
+
+/** What an affine layer gives: element i is base[i] scale + offset. */
+export interface AffineEntry {
+  kind: "affine";
+  first: number;
+  length: number;
+  name: string;
+  base: Float64Array;
+  at: (i: number) => FeatureAffine;
+  /** Its values, once they were computed as a whole: numbers of elements. */
+  computed?: Float64Array;
+}
+
+export type PoolEntry = ValueEntry | AffineEntry;
+
+/** Elements start .. start + length - 1 of an entry. */
+export interface Run<E extends PoolEntry = PoolEntry> {
+  entry: E;
+  start: number;
+  length: number;
+}
+
 /** All values that tensors refer to, numbered one after the other. */
 export class Pool {
   private readonly builder: Builder;
-  private readonly nodes: SharedNode[] = [];
-  private readonly first: number[] = [];
+  private readonly entries: PoolEntry[] = [];
+  private readonly collected = new WeakMap<ArrayBufferLike, Map<string, SharedNode>>();
   private size = 0;
+  /** Whether there are elements of affine layers at all. */
+  derived = false;
 
   constructor(builder: Builder) {
     this.builder = builder;
   }
 
   /** The tensor whose elements are the nodes' values, one after the other. */
-  tensor(shape: number[], nodes: readonly SharedNode[]): PrivateTensor {
+  tensor(shape: number[], nodes: readonly SharedNode[], again?: Again): PrivateTensor {
     const start = this.size;
-    for (const node of nodes) {
-      this.nodes.push(node);
-      this.first.push(this.size);
-      this.size += node.length;
-    }
-    const data = new Float64Array(this.size - start);
-    for (let i = 0; i < data.length; i++) data[i] = start + i;
-    return { shape, data };
+    for (const node of nodes) this.add({ kind: "value", first: this.size, length: node.length, node, again });
+    return { shape, data: this.numbers(start) };
   }
 
-  /** One value holding these elements in this order. */
+  /** The elements of an affine layer over `base`. */
+  affine(name: string, base: Float64Array, at: AffineEntry["at"]): Float64Array {
+    const start = this.size;
+    this.add({ kind: "affine", first: start, length: base.length, name, base, at });
+    this.derived = true;
+    return this.numbers(start);
+  }
+
+  /** One value holding these elements in this order; none of them an affine layer's. The same value for the same array. */
   collect(elements: Float64Array): SharedNode {
-    const runs = this.runs(elements);
-    const distinct = [...new Set(runs.map((r) => r.node))];
+    let known = this.collected.get(elements.buffer);
+    if (!known) {
+      known = new Map();
+      this.collected.set(elements.buffer, known);
+    }
+    const key = `${elements.byteOffset}/${elements.length}`;
+    let node = known.get(key);
+    if (!node) {
+      node = this.gathered(elements);
+      known.set(key, node);
+    }
+    return node;
+  }
+
+  /** The round after which the last of these elements is known. */
+  level(elements: Float64Array): number {
+    return this.runs(elements).reduce((latest, { entry, start, length }) => {
+      const level =
+        entry.kind === "value" ? entry.node.level : this.level(entry.base.subarray(start, start + length));
+      return Math.max(latest, level);
+    }, 0);
+  }
+
+  /** The element's entry. */
+  find(element: number): PoolEntry {
+    let [low, high] = [0, this.entries.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.entries[middle]!.first <= element) low = middle;
+      else high = middle - 1;
+    }
+    return this.entries[low]!;
+  }
+
+  /** Elements as stretches of one entry each. */
+  runs(elements: Float64Array): Run[] {
+    const runs: Run[] = [];
+    for (let i = 0; i < elements.length; ) {
+      const entry = this.find(elements[i]!);
+      const start = elements[i]! - entry.first;
+      let length = 1;
+      while (
+        i + length < elements.length &&
+        elements[i + length] === elements[i]! + length &&
+        start + length < entry.length
+      ) {
+        length++;
+      }
+      runs.push({ entry, start, length });
+      i += length;
+    }
+    return runs;
+  }
+
+  private gathered(elements: Float64Array): SharedNode {
+    const runs = this.runs(elements) as Run<ValueEntry>[];
+    if (runs.length === 0) throw new SottoError("bad-model", "a layer's input is empty");
+    const distinct = [...new Set(runs.map((r) => r.entry.node))];
     if (runs.length === distinct.length) {
       const aligned = this.align(distinct);
       return this.builder.concat(runs.map((r, i) => this.builder.slice(aligned[i]!, r.start, r.length)));
@@ -60,51 +161,31 @@ export class Pool {
     }
     const index = new Int32Array(elements.length);
     let to = 0;
-    for (const { node, start, length } of runs) {
-      for (let i = 0; i < length; i++) index[to++] = offsets.get(node)! + start + i;
+    for (const { entry, start, length } of runs) {
+      for (let i = 0; i < length; i++) index[to++] = offsets.get(entry.node)! + start + i;
     }
     return this.builder.gather(all, index);
   }
 
-  /** The round after which the last of these elements is known. */
-  level(elements: Float64Array): number {
-    return this.runs(elements).reduce((latest, r) => Math.max(latest, r.node.level), 0);
-  }
-
-  private runs(elements: Float64Array): { node: SharedNode; start: number; length: number }[] {
-    const runs: { node: SharedNode; start: number; length: number }[] = [];
-    for (let i = 0; i < elements.length; ) {
-      const k = this.find(elements[i]!);
-      const node = this.nodes[k]!;
-      const start = elements[i]! - this.first[k]!;
-      let length = 1;
-      while (
-        i + length < elements.length &&
-        elements[i + length] === elements[i]! + length &&
-        start + length < node.length
-      ) {
-        length++;
-      }
-      runs.push({ node, start, length });
-      i += length;
-    }
-    if (runs.length === 0) throw new SottoError("bad-model", "a layer's input is empty");
-    return runs;
-  }
-
-  /** Values side by side must have one scale: the coarsest. */
+  /** Values side by side must have one scale: the coarsest. Zeros have any. */
   private align(nodes: SharedNode[]): SharedNode[] {
-    const scale = Math.min(...nodes.map((n) => n.scale));
-    return nodes.map((n) => this.builder.truncate(n, scale));
+    const others = nodes.filter((n) => n.op !== "zero");
+    const scale = Math.min(...(others.length > 0 ? others : nodes).map((n) => n.scale));
+    return nodes.map((n) =>
+      n.op === "zero" && n.scale !== scale
+        ? this.builder.zero(n.length, scale)
+        : this.builder.truncate(n, scale),
+    );
   }
 
-  private find(element: number): number {
-    let [low, high] = [0, this.first.length - 1];
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.first[middle]! <= element) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+  private add(entry: PoolEntry): void {
+    this.entries.push(entry);
+    this.size += entry.length;
+  }
+
+  private numbers(start: number): Float64Array {
+    const data = new Float64Array(this.size - start);
+    for (let i = 0; i < data.length; i++) data[i] = start + i;
+    return data;
   }
 }

@@ -84,6 +84,29 @@ export class Builder {
     });
   }
 
+  /** x times a public integer, read at a scale that is `bits` finer. @param real what the factor stands for. */
+  times(x: SharedNode, factor: number, bits = 0, real = factor / 2 ** bits): SharedNode {
+    if (factor === 1 && bits === 0) return x;
+    const ends = [x.lo * factor, x.hi * factor];
+    return this.shared({
+      op: "times",
+      x: x.id,
+      factor,
+      real,
+      ...value(x.length, x.level, x.scale + bits, Math.min(...ends), Math.max(...ends)),
+    });
+  }
+
+  /** The sum of `count` blocks of x. */
+  total(x: SharedNode, count: number): SharedNode {
+    if (count === 1) return x;
+    return this.shared({
+      op: "total",
+      x: x.id,
+      ...value(x.length / count, x.level, x.scale, x.lo * count, x.hi * count),
+    });
+  }
+
   /** The same value with bounds that the model's weights prove (plan/bounds.ts): |integer| <= bound. */
   within(x: SharedNode, bound: number): SharedNode {
     x.lo = Math.max(x.lo, -bound);
@@ -103,6 +126,12 @@ export class Builder {
       shift,
       ...value(x.length, x.level, scale, Math.floor(x.lo / unit), Math.floor(x.hi / unit) + 1),
     });
+  }
+
+  /** x at another scale, finer or coarser. */
+  rescale(x: SharedNode, scale: number): SharedNode {
+    if (scale <= x.scale) return this.truncate(x, scale);
+    return this.add(x, this.zero(x.length, scale));
   }
 
   slice(x: SharedNode, start: number, length: number): SharedNode {
@@ -158,7 +187,7 @@ export class Builder {
 
   /** f(x) for a tabled function: two openings. x at any scale; truncated to the table's input scale. */
   activation(table: ActivationTable, x: SharedNode): Selection {
-    const input = this.truncate(x, table.inputScale);
+    const input = this.rescale(x, table.inputScale);
     const nodeBits = nodeBitsFor(table, Math.max(-input.lo, input.hi), this.label);
     // an opening of its own: its modulus must be just that of the table's index
     const open = this.opening(input, nodeBits + table.stepBits);
@@ -197,6 +226,23 @@ export class Builder {
       v: open.id,
       shift,
       ...value(v.length, Math.max(open.level, u.level), table.outputScale + scale, -most, most),
+    });
+  }
+
+  /** (a >> its shift) (b >> its shift), both brought to these scales when they are opened. */
+  product(a: SharedNode, b: SharedNode, scaleA: number, scaleB: number): SharedNode {
+    const [shiftA, shiftB] = [a.scale - scaleA, b.scale - scaleB];
+    const [openA, openB] = [this.open(a, shiftA), this.open(b, shiftB)];
+    const most = (x: SharedNode, shift: number) =>
+      Math.floor(Math.max(-x.lo, x.hi) / 2 ** shift) + (shift > 0 ? 1 : 0);
+    const bound = most(a, shiftA) * most(b, shiftB);
+    return this.shared({
+      op: "product",
+      a: openA.id,
+      b: openB.id,
+      shiftA,
+      shiftB,
+      ...value(a.length, Math.max(openA.level, openB.level), scaleA + scaleB, -bound, bound),
     });
   }
 

@@ -64,6 +64,19 @@ export interface AddNode extends SharedValue {
   shiftA: number;
   shiftB: number;
 }
+/** x times a public integer. */
+export interface TimesNode extends SharedValue {
+  op: "times";
+  x: NodeId;
+  factor: number;
+  /** What the factor stands for, in the units of the model. */
+  real: number;
+}
+/** The sum of x's blocks: element i is x[i] + x[i + length] + x[i + 2 length] + ... */
+export interface TotalNode extends SharedValue {
+  op: "total";
+  x: NodeId;
+}
 /** floor(x / 2^shift), or one more: truncate-reduce. */
 export interface TruncateNode extends SharedValue {
   op: "truncate";
@@ -122,6 +135,14 @@ export interface MultiplyNode extends SharedValue {
   v: NodeId;
   shift: number;
 }
+/** (a >> shiftA) * (b >> shiftB) of two opened values. */
+export interface ProductNode extends SharedValue {
+  op: "product";
+  a: NodeId;
+  b: NodeId;
+  shiftA: number;
+  shiftB: number;
+}
 /** z h + (1 - z) n: z and h opened, n selected; z at scale `unit` (1 is 2^unit). */
 export interface InterpolateNode extends SharedValue {
   op: "interpolate";
@@ -154,6 +175,8 @@ export type SharedNode =
   | ZeroNode
   | LinearNode
   | AddNode
+  | TimesNode
+  | TotalNode
   | TruncateNode
   | SliceNode
   | ConcatNode
@@ -161,6 +184,7 @@ export type SharedNode =
   | SelectNode
   | FinishNode
   | MultiplyNode
+  | ProductNode
   | InterpolateNode
   | OutputNode;
 
@@ -174,6 +198,7 @@ export function operands(node: Node): NodeId[] {
     case "zero":
       return [];
     case "add":
+    case "product":
       return [node.a, node.b];
     case "concat":
       return node.xs;

@@ -142,6 +142,8 @@ function assignModuli(nodes: readonly (Node | undefined)[]): void {
         break;
       case "slice":
       case "gather":
+      case "times":
+      case "total":
         need(node.x, node.modulus, node);
         break;
       case "concat":

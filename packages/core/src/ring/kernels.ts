@@ -10,6 +10,7 @@ export interface Kernels {
   sub(dst: Pointer, a: Pointer, b: Pointer, n: number): void;
   mul(dst: Pointer, a: Pointer, b: Pointer, n: number): void;
   addConstant(dst: Pointer, a: Pointer, c: bigint, n: number): void;
+  mulConstant(dst: Pointer, a: Pointer, c: bigint, n: number): void;
   addRow(dst: Pointer, a: Pointer, row: Pointer, rows: number, n: number): void;
   reduce(dst: Pointer, a: Pointer, bits: number, n: number): void;
   shiftLeft(dst: Pointer, a: Pointer, bits: number, n: number): void;

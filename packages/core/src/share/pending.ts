@@ -1,12 +1,12 @@
 /** Functions at a network's end, which the client computes on the values it reconstructed. */
+import { activationFunction } from "../plan/activation.js";
 import type { NetworkOutput } from "../plan/instantiate.js";
-import { activationFunction } from "../plan/table.js";
 
 /** Applies what an output left to the client. @param data the output's values, row-major. */
 export function applyPending(output: NetworkOutput, data: Float64Array): Float64Array {
   const { pending, shape } = output;
   if (!pending) return data;
-  if (!("axis" in pending)) return data.map(activationFunction(pending.activation.name as "sigmoid"));
+  if (!("axis" in pending)) return data.map(activationFunction(pending.activation));
   const size = shape[pending.axis]!;
   const stride = shape.slice(pending.axis + 1).reduce((n, d) => n * d, 1);
   const out = new Float64Array(data.length);

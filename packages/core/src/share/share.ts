@@ -51,8 +51,10 @@ export function prepareInputs(
         `input ${about.name} has shape [${given.shape}], expected [${about.shape}]`,
       );
     }
-    values[about.name] =
-      about.kind === "token" ? lookUp(about, given.data, tables) : ranged(about, given.data, options.outside);
+    const { data } = given;
+    if (about.vocabulary !== undefined) values[about.name] = oneHot(about, data, about.vocabulary);
+    else if (about.kind === "token") values[about.name] = lookUp(about, data, tables);
+    else values[about.name] = ranged(about, data, options.outside);
   }
   return values;
 }
@@ -163,14 +165,36 @@ function ranged(
     // the position may be said, the value not: it is the client's secret, and errors end up in logs
     if (!Number.isFinite(v))
       throw new SottoError("bad-input", `input ${name}: element ${i} is NaN or infinite`);
-    if (Math.abs(v) <= range) return v;
-    if (outside === "clip") return Math.sign(v) * range;
+    const most = typeof range === "number" ? range : range[i % range.length]!;
+    const shared = typeof range === "number" ? v : v / most;
+    if (Math.abs(v) <= most) return shared;
+    if (outside === "clip") return typeof range === "number" ? Math.sign(v) * most : Math.sign(v);
     throw new SottoError(
       "bad-input",
-      `input ${name}: element ${i} is outside the declared range |x| <= ${range}; ` +
+      `input ${name}: element ${i} is outside the declared range |x| <= ${most}; ` +
         "declare a larger --input-range, or normalise or clip the input",
     );
   });
+}
+
+function tokens(about: NetworkInput, data: ArrayLike<number>, vocabulary: number): number[] {
+  return Array.from(data, (token, i) => {
+    // a negative one is a mistake in padding more often than ONNX's count from the end
+    if (Number.isInteger(token) && token >= 0 && token < vocabulary) return token;
+    throw new SottoError(
+      "bad-input",
+      `input ${about.name}: element ${i} is not a token; expected 0 to ${vocabulary - 1}`,
+    );
+  });
+}
+
+/** One of `vocabulary` numbers a token is 1. */
+function oneHot(about: NetworkInput, data: ArrayLike<number>, vocabulary: number): Float64Array {
+  const out = new Float64Array(data.length * vocabulary);
+  tokens(about, data, vocabulary).forEach((token, i) => {
+    out[i * vocabulary + token] = 1;
+  });
+  return out;
 }
 
 function lookUp(about: NetworkInput, data: ArrayLike<number>, tables: Record<string, Tensor>): Float64Array {
@@ -178,15 +202,8 @@ function lookUp(about: NetworkInput, data: ArrayLike<number>, tables: Record<str
   if (!table) throw new SottoError("internal", `the public table ${about.table} is missing`);
   const [V, E] = table.shape as [number, number];
   const out = new Float64Array(data.length * E);
-  for (let i = 0; i < data.length; i++) {
-    const token = data[i]!; // a negative one is a mistake in padding more often than ONNX's count from the end
-    if (!Number.isInteger(token) || token < 0 || token >= V) {
-      throw new SottoError(
-        "bad-input",
-        `input ${about.name}: element ${i} is not a token; expected 0 to ${V - 1}`,
-      );
-    }
+  tokens(about, data, V).forEach((token, i) => {
     out.set(table.data.subarray(token * E, (token + 1) * E), i * E);
-  }
+  });
   return out;
 }

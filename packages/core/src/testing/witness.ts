@@ -94,12 +94,22 @@ export class Witness {
     switch (node.op) {
       case "add":
         return [(at(node.a) << BigInt(node.shiftA)) + (at(node.b) << BigInt(node.shiftB))];
+      case "times":
+        return [at(node.x) * BigInt(node.factor)];
+      case "total": {
+        let sum = 0n;
+        const x = this.values.get(node.x)!;
+        for (let k = i; k < x.length; k += node.length) sum += x[k]!;
+        return [sum];
+      }
       case "truncate":
         return floors(at(node.x), node.shift);
       case "output":
         return [at(node.x)];
       case "finish":
         return this.selected(node.selection, i);
+      case "product":
+        return products(shifted(opened(node.a), node.shiftA), shifted(opened(node.b), node.shiftB));
       case "multiply":
         return products(this.selected(node.selection, i), shifted(opened(node.v), node.shift));
       case "interpolate": {

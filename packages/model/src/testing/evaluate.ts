@@ -17,8 +17,7 @@ export function evaluate(
   feeds: Record<string, Constant>,
   options: CompileOptions = {},
 ): Record<string, Constant> {
-  const shapes = Object.fromEntries(Object.entries(feeds).map(([name, { shape }]) => [name, shape]));
-  const sizes = sizesOf(model, shapes);
+  const sizes = sizesOf(model, feeds);
   const { plan, tensors, publicTensors } = compile(model, { sizes, ...options });
   const network = instantiate(plan, sizes);
   const values = runClear(network.program, tensors, prepareInputs(network, feeds, publicTensors));

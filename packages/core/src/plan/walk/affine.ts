@@ -1,0 +1,185 @@
+/**
+ * What becomes of affine layers. docs/protocol.md, "Affine layers". In this order: into the weights of the linear map that
+ * reads them; into those of the one that they read; an offset alone is added to shares; else a product with a
+ * diagonal matrix. All but the last cost nothing.
+ */
+import { SottoError } from "../../errors.js";
+import { dense } from "../../nets/dense.js";
+import { operandOf } from "../operand.js";
+import { diagonalTensors, type Entry, type FeatureAffine, type Fold, offsetTensors } from "../tensors.js";
+import type { AffineEntry, Pool } from "../values.js";
+import type { Walk } from "./walk.js";
+
+/** A diagonal matrix has the square of so many entries. */
+const MAX_FEATURES = 2048;
+
+/**
+ * Elements [rows, features] without the affine layers that act on every row alike, and these, the last one first.
+ * Others are computed.
+ */
+export function unfold(
+  walk: Walk,
+  elements: Float64Array,
+  features: number,
+): { elements: Float64Array; folds: Fold[] } {
+  const { pool } = walk;
+  if (!pool.derived) return { elements, folds: [] };
+  const known = walk.unfolded.get(elements);
+  if (known?.features === features) return known;
+  const folds: Fold[] = [];
+  let current = elements;
+  for (;;) {
+    const peeled = peel(pool, current, features);
+    if (peeled === "plain") break;
+    if (!peeled) {
+      current = settle(walk, current);
+      break;
+    }
+    folds.push(peeled.fold);
+    current = peeled.base;
+  }
+  const result = { features, elements: current, folds };
+  walk.unfolded.set(elements, result);
+  return result;
+}
+
+/** The last affine layer of each feature, if it is the same in every row. */
+function peel(
+  pool: Pool,
+  elements: Float64Array,
+  features: number,
+): { base: Float64Array; fold: Fold } | "plain" | undefined {
+  const base = elements.slice();
+  const fold: Fold = new Array<FeatureAffine | undefined>(features).fill(undefined);
+  let any = false;
+  for (let i = 0; i < elements.length; i++) {
+    const entry = pool.find(elements[i]!);
+    const j = i % features;
+    let here: FeatureAffine | undefined;
+    if (entry.kind === "affine") {
+      const k = elements[i]! - entry.first;
+      here = entry.at(k);
+      base[i] = entry.base[k]!;
+      any = true;
+    }
+    if (i < features) fold[j] = here;
+    else if (!same(fold[j], here)) return undefined;
+  }
+  return any ? { base, fold } : "plain";
+}
+
+function same(a: FeatureAffine | undefined, b: FeatureAffine | undefined): boolean {
+  return a === b || (sameEntry(a?.scale, b?.scale) && sameEntry(a?.offset, b?.offset));
+}
+
+function sameEntry(a: Entry | undefined, b: Entry | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && a[0] === b[0] && a[1] === b[1]);
+}
+
+/** The same elements, those of affine layers computed. */
+export function settle(walk: Walk, elements: Float64Array): Float64Array {
+  const { pool } = walk;
+  if (!pool.derived) return elements;
+  const places = new Map<AffineEntry, number[]>();
+  for (let i = 0; i < elements.length; i++) {
+    const entry = pool.find(elements[i]!);
+    if (entry.kind !== "affine") continue;
+    const list = places.get(entry);
+    if (list) list.push(i);
+    else places.set(entry, [i]);
+  }
+  if (places.size === 0) return elements;
+  const settled = elements.slice();
+  for (const [entry, list] of places) {
+    const numbers = list.map((i) => elements[i]! - entry.first);
+    const whole = intoProducer(pool, entry);
+    const values = whole ? numbers.map((k) => whole[k]!) : computed(walk, entry, numbers);
+    list.forEach((i, n) => {
+      settled[i] = values[n]!;
+    });
+  }
+  return settled;
+}
+
+/** The linear map whose result the layer reads, once more, with the layer in its weights. */
+function intoProducer(pool: Pool, entry: AffineEntry): Float64Array | undefined {
+  if (entry.computed) return entry.computed;
+  const source = pool.find(entry.base[0]!);
+  if (source.kind !== "value" || !source.again) return undefined;
+  const { features, emit } = source.again;
+  const fold: Fold = new Array<FeatureAffine | undefined>(features).fill(undefined);
+  const seen = new Uint8Array(features);
+  for (let i = 0; i < entry.length; i++) {
+    const at = entry.base[i]! - source.first;
+    if (at < 0 || at >= source.length) return undefined;
+    const j = at % features;
+    if (!seen[j]) [fold[j], seen[j]] = [entry.at(i), 1];
+    else if (!same(fold[j], entry.at(i))) return undefined;
+  }
+  const node = emit(fold);
+  // a second layer behind the first one goes into the weights as well
+  const again = { features, emit: (...next: Fold[]) => emit(fold, ...next) };
+  const { data } = pool.tensor([node.length], [node], again);
+  entry.computed = entry.base.map((b) => data[b - source.first]!);
+  return entry.computed;
+}
+
+/** The numbered elements, computed by themselves. */
+function computed(walk: Walk, entry: AffineEntry, numbers: number[]): Float64Array {
+  const { pool, builder, oracle } = walk;
+  const { order, features } = periodic(entry, numbers);
+  const base = settle(
+    walk,
+    Float64Array.from(order, (i) => entry.base[numbers[i]!]!),
+  );
+  const x = pool.collect(base);
+  const fold: Fold = Array.from({ length: features }, (_, j) => entry.at(numbers[order[j]!]!));
+  const rows = order.length / features;
+  const label = builder.label;
+  builder.label = entry.name;
+  const name = walk.mapName(entry.name);
+  let node = x;
+  if (fold.some((f) => f?.scale)) {
+    const operand = operandOf(x, walk.precision);
+    oracle.linear(name, (model) => diagonalTensors(model, entry.name, fold), operand);
+    node = dense(builder, name, x, rows, operand.shift);
+  } else {
+    oracle.vector(
+      name,
+      (model) => offsetTensors(model, entry.name, fold),
+      Math.min(x.scale, walk.precision.activation),
+    );
+    node = builder.add(x, builder.parameter(`${name}.b`, rows));
+  }
+  builder.label = label;
+  const { data } = pool.tensor([node.length], [node]);
+  const values = new Float64Array(numbers.length);
+  order.forEach((i, n) => {
+    values[i] = data[n]!;
+  });
+  return values;
+}
+
+/** An order of the elements in which what is done to them repeats after as few as possible. */
+function periodic(entry: AffineEntry, numbers: number[]): { order: number[]; features: number } {
+  const groups = new Map<string, number[]>();
+  numbers.forEach((k, i) => {
+    const { scale, offset } = entry.at(k);
+    const key = `${scale}/${offset}`;
+    const group = groups.get(key);
+    if (group) group.push(i);
+    else groups.set(key, [i]);
+  });
+  const list = [...groups.values()];
+  const features = list.length;
+  if (list.some((g) => g.length !== list[0]!.length) || features > MAX_FEATURES) {
+    throw new SottoError(
+      "unsupported",
+      `layer ${entry.name}: its ${features} different constants can't be folded into a dense, convolutional or recurrent layer, ` +
+        `and by itself a layer takes at most ${MAX_FEATURES}, each of them equally often`,
+    );
+  }
+  const order: number[] = [];
+  for (let r = 0; r < list[0]!.length; r++) for (const group of list) order.push(group[r]!);
+  return { order, features };
+}

@@ -1,0 +1,167 @@
+/** Linear maps: dense layers, convolutions over time, look-ups of one-hot vectors. One opening each. */
+import { SottoError } from "../../errors.js";
+import { dense } from "../../nets/dense.js";
+import type { SharedNode } from "../../program/nodes.js";
+import type { Conv1dLayer, DenseLayer, EmbeddingLayer } from "../description.js";
+import { inputScale, operandOf } from "../operand.js";
+import { convTensors, denseTensors, type Fold, tableTensors } from "../tensors.js";
+import type { PrivateTensor } from "../values.js";
+import { unfold } from "./affine.js";
+import type { Walk } from "./walk.js";
+
+export function walkDense(walk: Walk, layer: DenseLayer): void {
+  const { builder, oracle } = walk;
+  const x = walk.computed(layer, 0);
+  const inner = x.shape.at(-1) ?? 0;
+  const { elements, folds } = unfold(walk, x.data, inner);
+  const value = walk.pool.collect(elements);
+  const operand = operandOf(value, walk.precision);
+  const rows = value.length / inner;
+  const emit = (...after: Fold[]): SharedNode => {
+    const name = walk.mapName(layer.name);
+    oracle.linear(name, (model) => denseTensors(model, layer, folds, after), operand);
+    const { cols } = oracle.tensor(`${name}.A`);
+    if (inner !== cols) {
+      throw new SottoError(
+        "bad-model",
+        `layer ${layer.name}: input of shape [${x.shape}], expected ${cols} features`,
+      );
+    }
+    return dense(builder, name, value, rows, operand.shift);
+  };
+  const y = emit();
+  const features = y.length / rows;
+  walk.put(layer, walk.pool.tensor([...x.shape.slice(0, -1), features], [y], { features, emit }));
+}
+
+/**
+ * The input is opened once; each tap's matrix is applied to all steps, and the products are shifted and added.
+ * docs/protocol.md, "Convolution".
+ */
+export function walkConv1d(walk: Walk, layer: Conv1dLayer): void {
+  const { builder, oracle, pool } = walk;
+  const x = walk.computed(layer, 0);
+  const [batch, channels, steps] = x.shape;
+  if (batch === undefined || channels === undefined || steps === undefined || x.shape.length !== 3) {
+    throw new SottoError(
+      "bad-model",
+      `layer ${layer.name}: input of shape [${x.shape}], expected [batch, channels, time]`,
+    );
+  }
+  const rowsFirst = timeFirst(x, batch, channels, steps);
+  // an offset would also be added to the zeros of the padding: only without these can it go into the weights
+  const padded = layer.pads[0] > 0 || layer.pads[1] > 0;
+  const { elements, folds } = padded ? { elements: rowsFirst, folds: [] } : unfold(walk, rowsFirst, channels);
+  const value = padded ? walk.collect(elements) : pool.collect(elements);
+  const operand = operandOf(value, walk.precision);
+  const rows = steps * batch;
+  const emit = (...after: Fold[]): SharedNode => {
+    const name = walk.mapName(layer.name);
+    oracle.linear(name, (model) => convTensors(model, layer, folds, after), operand);
+    const taps = tapsOf(walk, name, layer, channels);
+    const out = outputSteps(layer, steps, taps);
+    const M = oracle.tensor(`${name}.A0`).rows;
+    let sum = builder.parameter(`${name}.b`, out * batch);
+    for (let k = 0; k < taps; k++) {
+      const product = builder.linear(`${name}.A${k}`, value, rows, operand.shift);
+      const part = shifted(walk, layer, product, { k, out, steps, width: batch * M });
+      if (part) sum = builder.add(sum, part);
+    }
+    return sum;
+  };
+  const y = emit();
+  const out = outputSteps(layer, steps, tapsOf(walk, layer.name, layer, channels));
+  const M = y.length / (out * batch);
+  const t = pool.tensor([out, batch, M], [y], { features: M, emit });
+  const data = new Float64Array(t.data.length);
+  for (let l = 0; l < out; l++)
+    for (let b = 0; b < batch; b++)
+      for (let m = 0; m < M; m++) data[(b * M + m) * out + l] = t.data[(l * batch + b) * M + m]!;
+  walk.put(layer, { shape: [batch, M, out], data });
+}
+
+/** A token's row of a secret table: the product with a one-hot vector that the client shares. */
+export function walkTable(walk: Walk, layer: EmbeddingLayer, shape: readonly number[]): void {
+  const { builder, oracle } = walk;
+  const input = layer.inputs[0]!;
+  const range = walk.plan.ranges[input];
+  if (typeof range !== "number")
+    throw new SottoError("plan-mismatch", `the plan declares no range for input ${input}`);
+  const scale = inputScale(range);
+  oracle.table(layer.name, (model) => tableTensors(model, layer), scale);
+  const { rows: width, cols: vocabulary } = oracle.tensor(`${layer.name}.A`);
+  const tokens = shape.reduce((n, d) => n * d, 1);
+  const known = walk.tensors.get(input);
+  const oneHot =
+    known ?? walk.input({ name: input, kind: "token", shape: [...shape], vocabulary }, [tokens, vocabulary]);
+  if (oneHot.data.length !== tokens * vocabulary) {
+    throw new SottoError(
+      "unsupported",
+      `layer ${layer.name}: input ${input} is looked up in tables of different lengths`,
+    );
+  }
+  walk.tensors.set(input, oneHot);
+  walk.builder.label = layer.name;
+  const y = builder.linear(`${layer.name}.A`, walk.collect(oneHot.data), tokens, 0);
+  // a row of the table, if the client's vector is one-hot as it should be: whoever sends another spoils its own result
+  walk.put(
+    layer,
+    walk.pool.tensor([...shape, width], [builder.within(y, Math.ceil(range * 2 ** scale) + 1)]),
+  );
+}
+
+/** Elements [batch, channels, steps] as [steps, batch, channels]. */
+function timeFirst(x: PrivateTensor, batch: number, channels: number, steps: number): Float64Array {
+  const out = new Float64Array(x.data.length);
+  for (let b = 0; b < batch; b++)
+    for (let c = 0; c < channels; c++)
+      for (let t = 0; t < steps; t++)
+        out[(t * batch + b) * channels + c] = x.data[(b * channels + c) * steps + t]!;
+  return out;
+}
+
+function tapsOf(walk: Walk, name: string, layer: Conv1dLayer, channels: number): number {
+  const { oracle } = walk;
+  if (oracle.tensor(`${name}.A0`).cols !== channels) {
+    throw new SottoError(
+      "bad-model",
+      `layer ${layer.name}: an input of ${channels} channels, expected ${oracle.tensor(`${name}.A0`).cols}`,
+    );
+  }
+  let taps = 1;
+  while (oracle.has(`${name}.A${taps}`)) taps++;
+  return taps;
+}
+
+function outputSteps(layer: Conv1dLayer, steps: number, taps: number): number {
+  const reach = layer.dilation * (taps - 1) + 1;
+  const out = Math.floor((steps + layer.pads[0] + layer.pads[1] - reach) / layer.stride) + 1;
+  if (out >= 1) return out;
+  throw new SottoError(
+    "bad-input",
+    `layer ${layer.name}: ${steps} time steps are too few for a kernel that reaches over ${reach}`,
+  );
+}
+
+/** What tap k adds to each output step; zeros beyond the ends. Nothing, if it meets zeros only. */
+function shifted(
+  walk: Walk,
+  layer: Conv1dLayer,
+  product: SharedNode,
+  at: { k: number; out: number; steps: number; width: number },
+): SharedNode | undefined {
+  const { builder, pool } = walk;
+  const { k, out, steps, width } = at;
+  const source = (l: number) => l * layer.stride + k * layer.dilation - layer.pads[0];
+  const inside = Array.from({ length: out }, (_, l) => source(l) >= 0 && source(l) < steps);
+  if (!inside.includes(true)) return undefined;
+  const { data } = pool.tensor([steps, width], [product]);
+  const zero = inside.includes(false)
+    ? pool.tensor([width], [builder.zero(width, product.scale)]).data
+    : undefined;
+  const elements = new Float64Array(out * width);
+  inside.forEach((is, l) => {
+    elements.set(is ? data.subarray(source(l) * width, (source(l) + 1) * width) : zero!, l * width);
+  });
+  return pool.collect(elements);
+}

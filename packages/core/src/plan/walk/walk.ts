@@ -1,0 +1,189 @@
+/** What the parts of the walk over a network share: the values met, and how layers read and define them. */
+import { SottoError } from "../../errors.js";
+import type { GruFunctions } from "../../nets/gru.js";
+import type { Builder } from "../../program/builder.js";
+import type { SharedNode } from "../../program/nodes.js";
+import type { Constant, GruLayer, Layer, ModelDescription } from "../description.js";
+import type { NetworkInput, NetworkOutput } from "../instantiate.js";
+import { inputScale, type Operand } from "../operand.js";
+import type { GruBounds, Plan, Precision, Sizes, TensorPlan } from "../plan.js";
+import { activationTable } from "../table.js";
+import type { Fold, LayerTensors } from "../tensors.js";
+import { Pool, type PrivateTensor } from "../values.js";
+import { settle } from "./affine.js";
+
+/** A run's input at most: a server must not be made to build an endless program by the sizes it is sent. */
+export const MAX_INPUT_ELEMENTS = 2 ** 22;
+
+/** The owner's tensors, made from the model; nobody else has it. */
+export type Tensors = (model: ModelDescription) => LayerTensors;
+
+/** What the owner's compiler supplies while the plan is being made (plan/compile.ts). */
+export interface Oracle {
+  tensor(name: string): TensorPlan;
+  has(name: string): boolean;
+  /** A linear map: matrices whose products are added, and b. Fixes their scale, given the operand. */
+  linear(name: string, tensors: Tensors, x: Operand): void;
+  /** Vectors at this scale. */
+  vector(name: string, tensors: Tensors, scale: number): void;
+  /** An embedding's table. */
+  table(name: string, tensors: Tensors, scale: number): void;
+  /** @param h the state as operand; its bound holds for every step. */
+  gruBounds(layer: GruLayer, folds: Fold[], functions: GruFunctions, x: Operand, h: Operand): GruBounds;
+}
+
+/** A plan that is being made has no tensors and bounds yet. */
+export type Skeleton = Omit<Plan, "tensors" | "gruBounds">;
+
+export class Walk {
+  readonly plan: Skeleton;
+  readonly sizes: Sizes;
+  readonly builder: Builder;
+  readonly oracle: Oracle;
+  readonly pool: Pool;
+  readonly constants = new Map<string, Constant>();
+  readonly tensors = new Map<string, PrivateTensor>();
+  /** Shapes of inputs of tokens. */
+  readonly tokens = new Map<string, number[]>();
+  /** Public lengths, by the input's name. */
+  readonly lengths = new Map<string, (number | undefined)[]>();
+  readonly inputs: NetworkInput[] = [];
+  private readonly maps = new Map<string, number>();
+  private readonly finished = new WeakMap<PrivateTensor, PrivateTensor>();
+  /** What unfold() found, by the elements' array: both directions of a layer read the same. */
+  readonly unfolded = new WeakMap<
+    Float64Array,
+    { features: number; elements: Float64Array; folds: Fold[] }
+  >();
+
+  constructor(plan: Skeleton, sizes: Sizes, builder: Builder, oracle: Oracle) {
+    this.plan = plan;
+    this.sizes = sizes;
+    this.builder = builder;
+    this.oracle = oracle;
+    this.pool = new Pool(builder);
+  }
+
+  get precision(): Precision {
+    return this.plan.precision;
+  }
+
+  /** An input of the program, shared by the client. */
+  input(about: Omit<NetworkInput, "range">, shape: number[]): PrivateTensor {
+    const { name } = about;
+    const range = this.plan.ranges[name];
+    if (range === undefined)
+      throw new SottoError("plan-mismatch", `the plan declares no range for input ${name}`);
+    const most = about.vocabulary !== undefined || typeof range !== "number" ? 1 : range;
+    const scale = about.vocabulary === undefined ? inputScale(most) : 0;
+    this.builder.label = `input ${name}`;
+    const length = shape.reduce((n, d) => n * d, 1);
+    if (length > MAX_INPUT_ELEMENTS) {
+      throw new SottoError(
+        "bad-input",
+        `input ${name} of shape [${shape}] has ${length} numbers; a run takes at most ${MAX_INPUT_ELEMENTS}`,
+      );
+    }
+    this.inputs.push({ ...about, range });
+    const node = this.builder.input(name, length, scale, Math.round(most * 2 ** scale));
+    return this.pool.tensor(shape, [node]);
+  }
+
+  /** One value holding these elements, in this order. */
+  collect(elements: Float64Array): SharedNode {
+    return this.pool.collect(settle(this, elements));
+  }
+
+  /** A tensor as a computing layer needs it: a pending activation is computed by the servers. */
+  computed(layer: Layer, input: number): PrivateTensor {
+    const t = this.operand(layer, layer.inputs[input]!);
+    if (!t.pending) return t;
+    if ("axis" in t.pending) {
+      throw new SottoError(
+        "unsupported",
+        `layer ${layer.name}: ${t.pending.op} before another layer; it is supported at the end`,
+      );
+    }
+    const known = this.finished.get(t);
+    if (known) return known;
+    const x = this.collect(t.data);
+    const table = activationTable(t.pending.activation, realBound(x), this.precision.activation);
+    const y = this.builder.finish(this.builder.activation(table, x));
+    const result = this.pool.tensor(t.shape, [y]);
+    this.finished.set(t, result);
+    return result;
+  }
+
+  operand(layer: Layer, name: string): PrivateTensor {
+    const t = this.tensors.get(name);
+    if (t) return t;
+    throw this.tokens.has(name)
+      ? new SottoError(
+          "unsupported",
+          `layer ${layer.name}: input ${name} holds tokens; only an embedding takes them`,
+        )
+      : new SottoError("bad-model", `layer ${layer.name}: no private value named ${name}`);
+  }
+
+  put(layer: Layer, tensor: PrivateTensor): void {
+    this.tensors.set(layer.outputs[0]!, tensor);
+  }
+
+  /** A name for a linear map's tensors: a layer may be written more than once, with different affine layers in its weights. */
+  mapName(layer: string): string {
+    const times = (this.maps.get(layer) ?? 0) + 1;
+    this.maps.set(layer, times);
+    return times === 1 ? layer : `${layer}~${times}`;
+  }
+
+  /**
+   * The steps of each row of a batch: from start to before length, both inputs of kind `length` or public constants.
+   * @param first the position of the lengths among the layer's inputs; that of the starts comes after it.
+   */
+  spans(layer: Layer, first: number, steps: number, batch: number): [start: number, end: number][] {
+    const ends = this.lengthsOf(layer, first, batch);
+    const starts = this.lengthsOf(layer, first + 1, batch);
+    return Array.from({ length: batch }, (_, b) => {
+      const [start, end] = [starts?.[b] ?? 0, ends?.[b] ?? steps];
+      const whole = Number.isInteger(start) && Number.isInteger(end);
+      if (!(whole && start >= 0 && start <= end && end <= steps)) {
+        throw new SottoError(
+          "bad-input",
+          `layer ${layer.name}: sequence ${b} has steps ${start} to ${end}; expected whole numbers from 0 to ${steps}, in this order`,
+        );
+      }
+      return [start, end];
+    });
+  }
+
+  outputs(): NetworkOutput[] {
+    return this.plan.outputs.map(({ name }): NetworkOutput => {
+      const t = this.tensors.get(name);
+      if (!t) throw new SottoError("unsupported", `output ${name} does not depend on the model's input`);
+      this.builder.label = `output ${name}`;
+      this.builder.output(name, this.collect(t.data));
+      return { name, shape: t.shape, ...(t.pending ? { pending: t.pending } : {}) };
+    });
+  }
+
+  private lengthsOf(layer: Layer, input: number, batch: number): (number | undefined)[] | undefined {
+    const name = layer.inputs[input];
+    if (!name) return undefined;
+    const lengths = this.lengths.get(name) ?? this.constants.get(name)?.data;
+    if (!lengths) {
+      throw new SottoError("bad-model", `layer ${layer.name}: no lengths named ${name}`);
+    }
+    if (lengths.length !== batch) {
+      throw new SottoError(
+        "bad-model",
+        `layer ${layer.name}: ${lengths.length} lengths for a batch of ${batch}`,
+      );
+    }
+    return lengths;
+  }
+}
+
+/** The largest |value| that a node's bounds allow, in real units. */
+export function realBound(x: { lo: number; hi: number; scale: number }): number {
+  return Math.max(-x.lo, x.hi) / 2 ** x.scale;
+}
