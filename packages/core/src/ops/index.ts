@@ -1,5 +1,6 @@
 import type { Node } from "../program/nodes.js";
 import { input, output, parameter, zero } from "./input.js";
+import { lift } from "./lift.js";
 import { linear } from "./linear.js";
 import { add, concat, gather, slice, times, total } from "./local.js";
 import { open } from "./open.js";
@@ -25,6 +26,7 @@ const operations: { [K in Node["op"]]: Operation<Extract<Node, { op: K }>> } = {
   select,
   finish,
   multiply,
+  lift,
   product,
   interpolate,
   output,

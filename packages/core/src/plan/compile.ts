@@ -3,7 +3,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { SottoError } from "../errors.js";
 import type { Values } from "../interpret/plain.js";
-import { type Program, signedBits } from "../program/program.js";
+import { signedBits } from "../program/bits.js";
 import { gruBounds, publish, STATE_SLACK, tensorBound } from "./bounds.js";
 import type { Layer, ModelDescription, Tensor } from "./description.js";
 import { walk } from "./instantiate.js";
@@ -52,7 +52,6 @@ const LADDER: readonly Precision[] = [
 
 const MAX_DENSE_SCALE = 14;
 const MIN_DENSE_SCALE = 6;
-const WORD = 64;
 /** Integers of so many bits are exact in doubles. */
 const EXACT_BITS = 53;
 /** Some layers need several steps (a convolution without padding): sizes to try for those that the model leaves open. */
@@ -126,9 +125,8 @@ class Compiler {
         sha256: tableHash(t.data),
       })),
     };
-    const { program } = walk(skeleton, sizes, this.plans, {
+    walk(skeleton, sizes, this.plans, {
       tensor: (name) => this.plans.get(name)!,
-      has: (name) => this.plans.has(name),
       linear: (name, tensors, x) => this.linear(name, tensors(model), x),
       vector: (name, tensors, scale) => this.add(name, tensors(model), () => scale),
       table: (name, tensors, scale) => this.add(name, tensors(model), () => scale),
@@ -144,7 +142,6 @@ class Compiler {
         return bounds;
       },
     });
-    this.dropReplaced(program);
     return {
       plan: { ...skeleton, tensors: [...this.plans.values()], gruBounds: this.gruBounds },
       tensors: this.values,
@@ -171,6 +168,8 @@ class Compiler {
         if (bound !== undefined) named.stateBound = bound;
       }
       if (named.op === "embedding" && options.privateEmbeddings) named.private = true;
+      if (named.op === "dense") named.features = this.tensor(named.A).shape[0];
+      if (named.op === "conv1d") named.shape = this.tensor(named.W).shape;
       if (named.op === "affine") {
         const shape = (tensor: string | undefined) => tensor && this.tensor(tensor).shape;
         const [scale, offset] = [shape(named.scale), shape(named.offset)];
@@ -244,7 +243,7 @@ class Compiler {
 
   /** The finest weights with which the products fit the modulus that the operand's opening leaves. */
   private linear(name: string, tensors: LayerTensors, x: Operand): void {
-    const bits = Math.min(WORD - x.shift, EXACT_BITS);
+    const bits = Math.min(x.room, EXACT_BITS);
     const finest = Math.max(MAX_DENSE_SCALE, x.weightScale);
     const matrices = Object.values(tensors).filter((t) => t.kind === "matrix");
     for (let scale = finest; scale >= Math.min(finest, MIN_DENSE_SCALE); scale--) {
@@ -267,20 +266,6 @@ class Compiler {
       const { kind, rows, cols } = t;
       this.plans.set(name, { name, kind, rows, cols, scale, bound: publish(tensorBound(t, scale)) });
       this.values[name] = t.values;
-    }
-  }
-
-  /** A linear map that was written again with an affine layer in its weights is mostly not needed as it was. */
-  private dropReplaced(program: Program): void {
-    const used = new Set<string>();
-    for (const node of program.nodes)
-      if (node?.op === "linear" || node?.op === "parameter") used.add(node.tensor);
-    for (const name of [...this.plans.keys()]) {
-      const [map] = name.split(/\.[^.]*$/) as [string];
-      const written = this.plans.has(`${map}~2.b`) || /~\d+$/.test(map);
-      if (!written || used.has(name)) continue;
-      this.plans.delete(name);
-      delete this.values[name];
     }
   }
 }

@@ -120,6 +120,8 @@ export interface DenseLayer extends LayerBase {
   op: "dense";
   A: string;
   b?: string;
+  /** Set by the compiler: out. */
+  features?: number;
 }
 
 /**
@@ -188,6 +190,8 @@ export interface Conv1dLayer extends LayerBase {
   groups: number;
   /** Zeros before and after. */
   pads: [number, number];
+  /** Set by the compiler: the shape of W. */
+  shape?: number[];
 }
 
 /** Softmax or its logarithm over one axis; only at the end, where the client computes it on the revealed logits. */

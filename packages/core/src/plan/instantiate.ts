@@ -52,7 +52,6 @@ export function instantiate(plan: Plan, sizes: Sizes): Network {
       if (!t) throw new SottoError("plan-mismatch", `the plan has no tensor ${name}`);
       return t;
     },
-    has: (name) => tensors.has(name),
     linear: () => {},
     vector: () => {},
     table: () => {},

@@ -5,6 +5,7 @@
  * 33 bits of fraction: whatever the range, the rounding of inputs and that of weights weigh alike. What is
  * longer, a GRU's state above all, is shifted right to the plan's operand scale when it is opened.
  */
+import type { SharedValue } from "../program/nodes.js";
 import type { Precision } from "./plan.js";
 
 /** Bits of an operand that goes into products as it is. */
@@ -19,9 +20,13 @@ export interface Operand {
   scale: number;
   /** Largest |integer| after it, a place for truncation included. */
   bound: number;
+  /** Bits that the product can have: the opened word's, less the shift. */
+  room: number;
   /** Bits of fraction of the weights that it is multiplied with, at most. */
   weightScale: number;
 }
+
+type Value = Pick<SharedValue, "scale" | "lo" | "hi" | "room">;
 
 /** The scale of a client's input of |x| <= range. */
 export function inputScale(range: number): number {
@@ -34,23 +39,29 @@ export function inputScale(range: number): number {
  * as far as 18 bits need where it is larger than 16 (the output of a dense layer may be).
  * @param x a shared value's scale and bounds.
  */
-export function operandOf(x: { scale: number; lo: number; hi: number }, precision: Precision): Operand {
+export function operandOf(x: Value, precision: Precision): Operand {
   const most = Math.max(-x.lo, x.hi);
   if (most <= 2 ** DIRECT_BITS || x.scale <= precision.operand) {
     const weightScale = Math.max(0, DIRECT_PRODUCT_SCALE - x.scale);
-    return { shift: 0, scale: x.scale, bound: most, weightScale };
+    return { shift: 0, scale: x.scale, bound: most, room: x.room, weightScale };
   }
   const shifted = shiftedOperand(x, precision);
   if (shifted.bound <= 2 ** DIRECT_BITS) return shifted;
   const scale = inputScale(most / 2 ** x.scale);
   const shift = x.scale - scale;
   const bound = Math.floor(most / 2 ** shift) + 1;
-  return { shift, scale, bound, weightScale: Math.max(0, DIRECT_PRODUCT_SCALE - scale) };
+  return {
+    shift,
+    scale,
+    bound,
+    room: x.room - shift,
+    weightScale: Math.max(0, DIRECT_PRODUCT_SCALE - scale),
+  };
 }
 
 /** The same for a value that is always shifted: a state, whose steps must all be alike. */
-export function shiftedOperand(x: { scale: number; lo: number; hi: number }, precision: Precision): Operand {
+export function shiftedOperand(x: Value, precision: Precision): Operand {
   const shift = x.scale - precision.operand;
   const bound = Math.floor(Math.max(-x.lo, x.hi) / 2 ** shift) + 1;
-  return { shift, scale: precision.operand, bound, weightScale: precision.weight };
+  return { shift, scale: precision.operand, bound, room: x.room - shift, weightScale: precision.weight };
 }

@@ -28,14 +28,15 @@ export interface ValueEntry {
   kind: "value";
   first: number;
   length: number;
-  node: SharedNode;
-  /** For the result of a linear map: the same with an affine layer behind it, in its weights. */
-  again?: Again;
+  /** The result of a linear map is written down when it is read: perhaps only with an affine layer in its weights. */
+  node?: SharedNode;
+  map?: LinearMap;
 }
 
-export interface Again {
+export interface LinearMap {
   /** Columns of the result, row after row. */
   features: number;
+  /** Writes the map down, with these affine layers behind it in its weights. */
   emit: (...after: Fold[]) => SharedNode;
 }
 
@@ -47,7 +48,7 @@ export interface AffineEntry {
   name: string;
   base: Float64Array;
   at: (i: number) => FeatureAffine;
-  /** Its values, once they were computed as a whole: numbers of elements. */
+  /** Its values, once they were computed: numbers of elements. */
   computed?: Float64Array;
 }
 
@@ -74,9 +75,16 @@ export class Pool {
   }
 
   /** The tensor whose elements are the nodes' values, one after the other. */
-  tensor(shape: number[], nodes: readonly SharedNode[], again?: Again): PrivateTensor {
+  tensor(shape: number[], nodes: readonly SharedNode[]): PrivateTensor {
     const start = this.size;
-    for (const node of nodes) this.add({ kind: "value", first: this.size, length: node.length, node, again });
+    for (const node of nodes) this.add({ kind: "value", first: this.size, length: node.length, node });
+    return { shape, data: this.numbers(start) };
+  }
+
+  /** The tensor that a linear map gives. */
+  mapped(shape: number[], map: LinearMap): PrivateTensor {
+    const start = this.size;
+    this.add({ kind: "value", first: start, length: shape.reduce((n, d) => n * d, 1), map });
     return { shape, data: this.numbers(start) };
   }
 
@@ -108,7 +116,9 @@ export class Pool {
   level(elements: Float64Array): number {
     return this.runs(elements).reduce((latest, { entry, start, length }) => {
       const level =
-        entry.kind === "value" ? entry.node.level : this.level(entry.base.subarray(start, start + length));
+        entry.kind === "value"
+          ? this.nodeOf(entry).level
+          : this.level(entry.base.subarray(start, start + length));
       return Math.max(latest, level);
     }, 0);
   }
@@ -147,7 +157,7 @@ export class Pool {
   private gathered(elements: Float64Array): SharedNode {
     const runs = this.runs(elements) as Run<ValueEntry>[];
     if (runs.length === 0) throw new SottoError("bad-model", "a layer's input is empty");
-    const distinct = [...new Set(runs.map((r) => r.entry.node))];
+    const distinct = [...new Set(runs.map((r) => this.nodeOf(r.entry)))];
     if (runs.length === distinct.length) {
       const aligned = this.align(distinct);
       return this.builder.concat(runs.map((r, i) => this.builder.slice(aligned[i]!, r.start, r.length)));
@@ -162,7 +172,7 @@ export class Pool {
     const index = new Int32Array(elements.length);
     let to = 0;
     for (const { entry, start, length } of runs) {
-      for (let i = 0; i < length; i++) index[to++] = offsets.get(entry.node)! + start + i;
+      for (let i = 0; i < length; i++) index[to++] = offsets.get(this.nodeOf(entry))! + start + i;
     }
     return this.builder.gather(all, index);
   }
@@ -176,6 +186,11 @@ export class Pool {
         ? this.builder.zero(n.length, scale)
         : this.builder.truncate(n, scale),
     );
+  }
+
+  private nodeOf(entry: ValueEntry): SharedNode {
+    entry.node ??= entry.map!.emit();
+    return entry.node;
   }
 
   private add(entry: PoolEntry): void {

@@ -5,15 +5,21 @@
 import { SottoError } from "../errors.js";
 import type { TensorPlan } from "../plan/plan.js";
 import { type ActivationTable, nodeBitsFor } from "../plan/table.js";
+import { signedBits } from "./bits.js";
 import type { Node, NodeId, OpenNode, Selection, SharedNode, SharedValue } from "./nodes.js";
 
 /** Integers beyond this are not exact in doubles, in which bounds and the exact interpretation compute. */
 const EXACT = 2 ** 53;
+const WORD = 64;
+/** Bits of fraction of a value that is opened to be made fresh. */
+const FRESH_SCALE = 28;
 
 export class Builder {
   readonly nodes: Node[] = [];
   /** The layer being recorded, for messages. */
   label = "";
+  /** Whether a value may be made fresh where it has no room: a round. Not in the steps of a recurrence. */
+  mayLift = true;
   private readonly tensors: ReadonlyMap<string, TensorPlan>;
   private readonly opened = new Map<NodeId, OpenNode>();
 
@@ -63,7 +69,7 @@ export class Builder {
       rows,
       outer: t.rows,
       inner: t.cols,
-      ...value(rows * t.rows, open.level, t.scale + x.scale - shift, -bound, bound),
+      ...value(rows * t.rows, open.level, t.scale + x.scale - shift, -bound, bound, x.room - shift),
     });
   }
 
@@ -80,31 +86,67 @@ export class Builder {
       b: b.id,
       shiftA,
       shiftB,
-      ...value(a.length, Math.max(a.level, b.level), scale, a.lo * p + b.lo * q, a.hi * p + b.hi * q),
+      ...value(
+        a.length,
+        Math.max(a.level, b.level),
+        scale,
+        a.lo * p + b.lo * q,
+        a.hi * p + b.hi * q,
+        Math.min(WORD, a.room + shiftA, b.room + shiftB),
+      ),
     });
   }
 
   /** x times a public integer, read at a scale that is `bits` finer. @param real what the factor stands for. */
   times(x: SharedNode, factor: number, bits = 0, real = factor / 2 ** bits): SharedNode {
     if (factor === 1 && bits === 0) return x;
-    const ends = [x.lo * factor, x.hi * factor];
+    const y = this.roomFor(x, (v) => ({
+      lo: Math.min(v.lo * factor, v.hi * factor),
+      hi: Math.max(v.lo * factor, v.hi * factor),
+    }));
+    const [lo, hi] = [Math.min(y.lo * factor, y.hi * factor), Math.max(y.lo * factor, y.hi * factor)];
     return this.shared({
       op: "times",
-      x: x.id,
+      x: y.id,
       factor,
       real,
-      ...value(x.length, x.level, x.scale + bits, Math.min(...ends), Math.max(...ends)),
+      ...value(y.length, y.level, y.scale + bits, lo, hi, y.room),
     });
   }
 
   /** The sum of `count` blocks of x. */
   total(x: SharedNode, count: number): SharedNode {
     if (count === 1) return x;
+    const y = this.roomFor(x, (v) => ({ lo: v.lo * count, hi: v.hi * count }));
     return this.shared({
       op: "total",
-      x: x.id,
-      ...value(x.length / count, x.level, x.scale, x.lo * count, x.hi * count),
+      x: y.id,
+      ...value(y.length / count, y.level, y.scale, y.lo * count, y.hi * count, y.room),
     });
+  }
+
+  /** x opened and shared afresh, at this scale: one round, and room for 64 bits again. */
+  lift(x: SharedNode, scale: number): SharedNode {
+    const shift = x.scale - scale;
+    const open = this.open(x, shift);
+    const unit = 2 ** shift;
+    return this.shared({
+      op: "lift",
+      x: open.id,
+      shift,
+      ...value(
+        x.length,
+        open.level,
+        scale,
+        Math.floor(x.lo / unit),
+        Math.floor(x.hi / unit) + (shift ? 1 : 0),
+      ),
+    });
+  }
+
+  /** x, or x made fresh if what is made of it could not be opened. */
+  private roomFor(x: SharedNode, next: (x: SharedNode) => { lo: number; hi: number }): SharedNode {
+    return !this.mayLift || liftable(next(x)) <= x.room ? x : this.lift(x, Math.min(x.scale, FRESH_SCALE));
   }
 
   /** The same value with bounds that the model's weights prove (plan/bounds.ts): |integer| <= bound. */
@@ -120,11 +162,20 @@ export class Builder {
     if (shift === 0) return x;
     if (shift < 0) throw this.internal(`truncating scale ${x.scale} to ${scale}`);
     const unit = 2 ** shift;
+    const room = x.room - shift;
+    if (this.mayLift && liftable({ lo: x.lo / unit, hi: x.hi / unit }) > room) return this.lift(x, scale);
     return this.shared({
       op: "truncate",
       x: x.id,
       shift,
-      ...value(x.length, x.level, scale, Math.floor(x.lo / unit), Math.floor(x.hi / unit) + 1),
+      ...value(
+        x.length,
+        x.level,
+        scale,
+        Math.floor(x.lo / unit),
+        Math.floor(x.hi / unit) + 1,
+        x.room - shift,
+      ),
     });
   }
 
@@ -136,7 +187,12 @@ export class Builder {
 
   slice(x: SharedNode, start: number, length: number): SharedNode {
     if (start === 0 && length === x.length) return x;
-    return this.shared({ op: "slice", x: x.id, start, ...value(length, x.level, x.scale, x.lo, x.hi) });
+    return this.shared({
+      op: "slice",
+      x: x.id,
+      start,
+      ...value(length, x.level, x.scale, x.lo, x.hi, x.room),
+    });
   }
 
   concat(xs: SharedNode[]): SharedNode {
@@ -154,6 +210,7 @@ export class Builder {
         first.scale,
         xs.reduce((lo, x) => Math.min(lo, x.lo), first.lo),
         xs.reduce((hi, x) => Math.max(hi, x.hi), first.hi),
+        xs.reduce((room, x) => Math.min(room, x.room), WORD),
       ),
     });
   }
@@ -163,7 +220,7 @@ export class Builder {
       op: "gather",
       x: x.id,
       index,
-      ...value(index.length, x.level, x.scale, x.lo, x.hi),
+      ...value(index.length, x.level, x.scale, x.lo, x.hi, x.room),
     });
   }
 
@@ -187,8 +244,11 @@ export class Builder {
 
   /** f(x) for a tabled function: two openings. x at any scale; truncated to the table's input scale. */
   activation(table: ActivationTable, x: SharedNode): Selection {
-    const input = this.rescale(x, table.inputScale);
-    const nodeBits = nodeBitsFor(table, Math.max(-input.lo, input.hi), this.label);
+    let input = this.rescale(x, table.inputScale);
+    const bits = (v: SharedNode) => nodeBitsFor(table, Math.max(-v.lo, v.hi), this.label);
+    if (bits(input) + table.stepBits > input.room)
+      input = this.rescale(this.lift(x, Math.min(x.scale, table.inputScale)), table.inputScale);
+    const nodeBits = bits(input);
     // an opening of its own: its modulus must be just that of the table's index
     const open = this.opening(input, nodeBits + table.stepBits);
     const select = this.shared({
@@ -332,8 +392,20 @@ export class Builder {
   }
 }
 
-function value(length: number, level: number, scale: number, lo: number, hi: number): SharedValue {
-  return { id: 0, length, level, label: "", modulus: 0, scale, lo, hi };
+function value(
+  length: number,
+  level: number,
+  scale: number,
+  lo: number,
+  hi: number,
+  room = WORD,
+): SharedValue {
+  return { id: 0, length, level, label: "", modulus: 0, scale, lo, hi, room };
+}
+
+/** Bits of a modulus in which a value can be opened and lifted. */
+function liftable(x: { lo: number; hi: number }): number {
+  return signedBits(x.lo, x.hi) + 2;
 }
 
 /** An integer bound in the model's units, for a message. */

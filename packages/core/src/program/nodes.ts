@@ -29,6 +29,8 @@ export interface SharedValue extends NodeBase {
   scale: number;
   lo: number;
   hi: number;
+  /** log2 of the largest modulus that a consumer can ask for: 64, less what was truncated since it was last fresh. */
+  room: number;
 }
 
 /** The client's share of an input. */
@@ -135,6 +137,12 @@ export interface MultiplyNode extends SharedValue {
   v: NodeId;
   shift: number;
 }
+/** An opened value, shifted right, as fresh shares. */
+export interface LiftNode extends SharedValue {
+  op: "lift";
+  x: NodeId;
+  shift: number;
+}
 /** (a >> shiftA) * (b >> shiftB) of two opened values. */
 export interface ProductNode extends SharedValue {
   op: "product";
@@ -184,6 +192,7 @@ export type SharedNode =
   | SelectNode
   | FinishNode
   | MultiplyNode
+  | LiftNode
   | ProductNode
   | InterpolateNode
   | OutputNode;

@@ -7,6 +7,7 @@
  */
 import { SottoError } from "../errors.js";
 import { packedBytes } from "../ring/packed.js";
+import { signedBits } from "./bits.js";
 import { type Node, type NodeId, type OpenNode, operands, type SharedNode } from "./nodes.js";
 
 const WORD = 64;
@@ -158,13 +159,6 @@ function assignModuli(nodes: readonly (Node | undefined)[]): void {
         break;
     }
   }
-}
-
-/** Bits that hold lo..hi as two's complement. */
-export function signedBits(lo: number, hi: number): number {
-  let bits = 1;
-  while (hi >= 2 ** (bits - 1) || lo < -(2 ** (bits - 1))) bits++;
-  return bits;
 }
 
 /**

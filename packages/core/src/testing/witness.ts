@@ -108,6 +108,8 @@ export class Witness {
         return [at(node.x)];
       case "finish":
         return this.selected(node.selection, i);
+      case "lift":
+        return shifted(opened(node.x), node.shift);
       case "product":
         return products(shifted(opened(node.a), node.shiftA), shifted(opened(node.b), node.shiftB));
       case "multiply":

@@ -5,7 +5,7 @@
  */
 import { SottoError } from "../../errors.js";
 import { dense } from "../../nets/dense.js";
-import { operandOf } from "../operand.js";
+import type { SharedNode } from "../../program/nodes.js";
 import { diagonalTensors, type Entry, type FeatureAffine, type Fold, offsetTensors } from "../tensors.js";
 import type { AffineEntry, Pool } from "../values.js";
 import type { Walk } from "./walk.js";
@@ -80,33 +80,23 @@ function sameEntry(a: Entry | undefined, b: Entry | undefined): boolean {
 export function settle(walk: Walk, elements: Float64Array): Float64Array {
   const { pool } = walk;
   if (!pool.derived) return elements;
-  const places = new Map<AffineEntry, number[]>();
+  let settled = elements;
   for (let i = 0; i < elements.length; i++) {
     const entry = pool.find(elements[i]!);
     if (entry.kind !== "affine") continue;
-    const list = places.get(entry);
-    if (list) list.push(i);
-    else places.set(entry, [i]);
-  }
-  if (places.size === 0) return elements;
-  const settled = elements.slice();
-  for (const [entry, list] of places) {
-    const numbers = list.map((i) => elements[i]! - entry.first);
-    const whole = intoProducer(pool, entry);
-    const values = whole ? numbers.map((k) => whole[k]!) : computed(walk, entry, numbers);
-    list.forEach((i, n) => {
-      settled[i] = values[n]!;
-    });
+    // all of the layer at once, whatever is read of it: then no tensor depends on the sizes of a run
+    entry.computed ??= intoProducer(pool, entry) ?? byItself(walk, entry);
+    if (settled === elements) settled = elements.slice();
+    settled[i] = entry.computed[elements[i]! - entry.first]!;
   }
   return settled;
 }
 
 /** The linear map whose result the layer reads, once more, with the layer in its weights. */
 function intoProducer(pool: Pool, entry: AffineEntry): Float64Array | undefined {
-  if (entry.computed) return entry.computed;
   const source = pool.find(entry.base[0]!);
-  if (source.kind !== "value" || !source.again) return undefined;
-  const { features, emit } = source.again;
+  if (source.kind !== "value" || !source.map) return undefined;
+  const { features, emit } = source.map;
   const fold: Fold = new Array<FeatureAffine | undefined>(features).fill(undefined);
   const seen = new Uint8Array(features);
   for (let i = 0; i < entry.length; i++) {
@@ -116,44 +106,34 @@ function intoProducer(pool: Pool, entry: AffineEntry): Float64Array | undefined 
     if (!seen[j]) [fold[j], seen[j]] = [entry.at(i), 1];
     else if (!same(fold[j], entry.at(i))) return undefined;
   }
-  const node = emit(fold);
   // a second layer behind the first one goes into the weights as well
-  const again = { features, emit: (...next: Fold[]) => emit(fold, ...next) };
-  const { data } = pool.tensor([node.length], [node], again);
-  entry.computed = entry.base.map((b) => data[b - source.first]!);
-  return entry.computed;
+  const map = { features, emit: (...next: Fold[]) => emit(fold, ...next) };
+  const { data } = pool.mapped([source.length], map);
+  return entry.base.map((b) => data[b - source.first]!);
 }
 
-/** The numbered elements, computed by themselves. */
-function computed(walk: Walk, entry: AffineEntry, numbers: number[]): Float64Array {
+/** By an addition, or a product with a diagonal matrix. */
+function byItself(walk: Walk, entry: AffineEntry): Float64Array {
   const { pool, builder, oracle } = walk;
-  const { order, features } = periodic(entry, numbers);
-  const base = settle(
-    walk,
-    Float64Array.from(order, (i) => entry.base[numbers[i]!]!),
-  );
-  const x = pool.collect(base);
-  const fold: Fold = Array.from({ length: features }, (_, j) => entry.at(numbers[order[j]!]!));
+  const { order, features } = periodic(entry);
+  const x = walk.collect(Float64Array.from(order, (i) => entry.base[i]!));
+  const fold: Fold = Array.from({ length: features }, (_, j) => entry.at(order[j]!));
   const rows = order.length / features;
   const label = builder.label;
   builder.label = entry.name;
-  const name = walk.mapName(entry.name);
-  let node = x;
+  let node: SharedNode;
   if (fold.some((f) => f?.scale)) {
-    const operand = operandOf(x, walk.precision);
-    oracle.linear(name, (model) => diagonalTensors(model, entry.name, fold), operand);
-    node = dense(builder, name, x, rows, operand.shift);
+    const { value, operand } = walk.factor(x);
+    oracle.linear(entry.name, (model) => diagonalTensors(model, entry.name, fold), operand);
+    node = dense(builder, entry.name, value, rows, operand.shift);
   } else {
-    oracle.vector(
-      name,
-      (model) => offsetTensors(model, entry.name, fold),
-      Math.min(x.scale, walk.precision.activation),
-    );
-    node = builder.add(x, builder.parameter(`${name}.b`, rows));
+    const scale = Math.min(x.scale, walk.precision.activation);
+    oracle.vector(entry.name, (model) => offsetTensors(model, entry.name, fold), scale);
+    node = builder.add(x, builder.parameter(`${entry.name}.b`, rows));
   }
   builder.label = label;
   const { data } = pool.tensor([node.length], [node]);
-  const values = new Float64Array(numbers.length);
+  const values = new Float64Array(entry.length);
   order.forEach((i, n) => {
     values[i] = data[n]!;
   });
@@ -161,22 +141,23 @@ function computed(walk: Walk, entry: AffineEntry, numbers: number[]): Float64Arr
 }
 
 /** An order of the elements in which what is done to them repeats after as few as possible. */
-function periodic(entry: AffineEntry, numbers: number[]): { order: number[]; features: number } {
+function periodic(entry: AffineEntry): { order: number[]; features: number } {
   const groups = new Map<string, number[]>();
-  numbers.forEach((k, i) => {
-    const { scale, offset } = entry.at(k);
+  for (let i = 0; i < entry.length; i++) {
+    const { scale, offset } = entry.at(i);
     const key = `${scale}/${offset}`;
     const group = groups.get(key);
     if (group) group.push(i);
     else groups.set(key, [i]);
-  });
+  }
   const list = [...groups.values()];
   const features = list.length;
-  if (list.some((g) => g.length !== list[0]!.length) || features > MAX_FEATURES) {
+  // broadcasting repeats each constant equally often
+  if (features > MAX_FEATURES) {
     throw new SottoError(
       "unsupported",
       `layer ${entry.name}: its ${features} different constants can't be folded into a dense, convolutional or recurrent layer, ` +
-        `and by itself a layer takes at most ${MAX_FEATURES}, each of them equally often`,
+        `and by itself a layer takes at most ${MAX_FEATURES}`,
     );
   }
   const order: number[] = [];

@@ -9,8 +9,8 @@ import type { Entry } from "../tensors.js";
 import type { PrivateTensor } from "../values.js";
 import { realBound, type Walk } from "./walk.js";
 
-/** Bits of fraction of 1 / n where a mean is taken. */
-const MEAN_BITS = 20;
+/** Bits of 1 / n where a mean is taken. */
+const MEAN_BITS = 16;
 /** Bounds are below 2^53; a bit to spare. */
 const EXACT_BITS = 52;
 
@@ -86,7 +86,7 @@ export function walkReduce(walk: Walk, layer: ReduceLayer): void {
       const [k, m] = [Math.floor(i / members.length), i % members.length];
       return groups[members[m]!]![k]!;
     });
-    const y = layer.fn === "max" ? maximum(walk, blocks, count) : summed(walk, layer.fn, blocks, count);
+    const y = layer.fn === "max" ? maximum(walk, blocks, count) : summed(walk, layer, blocks, count);
     const result = walk.pool.tensor([members.length], [y]).data;
     members.forEach((g, i) => {
       data[g] = result[i]!;
@@ -118,15 +118,20 @@ function groupsOf(walk: Walk, layer: ReduceLayer, x: PrivateTensor, axes: Readon
   return groups;
 }
 
-/** Shares are added up; the mean is a product with a public integer, close to 2^20 / count. */
-function summed(walk: Walk, fn: "sum" | "mean", blocks: Float64Array, count: number): SharedNode {
+/**
+ * Shares are added up; the mean is a product with a public integer of 16 bits, whose scale takes 2^-k of 1 / count.
+ * The builder makes a value fresh where a word has no room for the sum or the product.
+ */
+function summed(walk: Walk, layer: ReduceLayer, blocks: Float64Array, count: number): SharedNode {
   const { builder } = walk;
   const x = walk.collect(blocks);
-  const whole = Math.max(0, Math.ceil(Math.log2(realBound(x) + 1)));
-  const fine = Math.max(0, Math.min(x.scale, 28, EXACT_BITS - MEAN_BITS - whole));
+  const whole = Math.max(0, Math.ceil(Math.log2(realBound(x))));
+  const k = Math.floor(Math.log2(count));
+  const bits = layer.fn === "sum" || count === 1 ? 0 : MEAN_BITS;
+  const fine = Math.max(0, Math.min(x.scale, EXACT_BITS - bits - k - whole - 1));
   const total = builder.total(builder.truncate(x, fine), count);
-  if (fn === "sum" || count === 1) return total;
-  return builder.times(total, Math.round(2 ** MEAN_BITS / count), MEAN_BITS, 1 / count);
+  if (bits === 0) return total;
+  return builder.times(total, Math.round(2 ** (bits + k) / count), bits + k, 1 / count);
 }
 
 /** max(a, b) = b + relu(a - b), in a tree: two rounds a level. */

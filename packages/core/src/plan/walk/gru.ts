@@ -53,11 +53,12 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
       ? folded.elements
       : joined(active.map((_, t) => rowsOf(t)));
   const together = pool.level(rowsOf(first)) === pool.level(everything);
-  const whole = together ? pool.collect(everything) : undefined;
+  // an input that is there at once may be made fresh; one that comes step by step has room, being a state
+  const all = together ? walk.factor(pool.collect(everything)) : undefined;
 
   const functions = gruFunctions(layer);
   const initial = initialState(walk, layer, batch);
-  const operand = operandOf(whole ?? pool.collect(rowsOf(first)), precision);
+  const operand = all?.operand ?? operandOf(pool.collect(rowsOf(first)), precision);
   const bounds = walk.oracle.gruBounds(
     layer,
     folded.folds,
@@ -80,7 +81,8 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
     [initial ? builder.rescale(initial, scale) : builder.zero(batch * H, scale)],
   ).data;
 
-  const all = whole ? gruInput(builder, gru, whole, everything.length / inputSize) : undefined;
+  builder.mayLift = false;
+  const products = all && gruInput(builder, gru, all.value, everything.length / inputSize);
   const starts = offsets(active.map((rows) => rows.length * H));
   const zero = pool.tensor([batch, H], [builder.zero(batch * H, scale)]).data;
   /** What Y has of each row where nothing is computed. */
@@ -90,11 +92,11 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
     const rows = active[t]!;
     const length = rows.length * H;
     const part = (n: SharedNode) => builder.slice(n, starts[t]!, length);
-    const products: InputProducts = all
-      ? { z: part(all.z), r: part(all.r), n: part(all.n) }
+    const input: InputProducts = products
+      ? { z: part(products.z), r: part(products.r), n: part(products.n) }
       : gruInput(builder, gru, pool.collect(rowsOf(t)), rows.length);
     const state = pool.collect(pick(h, rows, batch));
-    const next = gruStep(builder, gru, products, state, rows.length);
+    const next = gruStep(builder, gru, input, state, rows.length);
     if (operandBound(next, precision) > bounds.h)
       throw new SottoError(
         "internal",
@@ -105,6 +107,7 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
     sequence[t] = placed(idle, elements, rows, batch);
     if (layer.padding === "carry") idle = sequence[t];
   }
+  builder.mayLift = true;
   if (layer.padding === "carry") carry(sequence, active, zero, layer.reverse ?? false);
   const [Y, last] = layer.outputs;
   if (Y) walk.tensors.set(Y, { shape: [steps, 1, batch, H], data: joined(sequence) });
@@ -159,6 +162,7 @@ function initialState(walk: Walk, layer: GruLayer, batch: number): SharedNode | 
   return builder.parameter(`${layer.name}.h0`, rows);
 }
 
+const WORD = 64;
 /** A state's own scale may be more than 40 bits; its start needs no more than these. */
 const INITIAL_SCALE = 28;
 
@@ -172,7 +176,7 @@ function stateOperand(
     ? Math.floor((Math.max(-initial.lo, initial.hi) / 2 ** initial.scale) * 2 ** operand) + 1
     : 0;
   const bound = Math.max(Math.ceil(f.state * 2 ** operand), start);
-  return { shift: 0, scale: operand, bound, weightScale: weight };
+  return { shift: 0, scale: operand, bound, room: WORD - operand, weightScale: weight };
 }
 
 function operandBound(h: SharedNode, { operand }: Precision): number {

@@ -2,10 +2,10 @@
 import { SottoError } from "../../errors.js";
 import { dense } from "../../nets/dense.js";
 import type { SharedNode } from "../../program/nodes.js";
-import type { Conv1dLayer, DenseLayer, EmbeddingLayer } from "../description.js";
-import { inputScale, operandOf } from "../operand.js";
-import { convTensors, denseTensors, type Fold, tableTensors } from "../tensors.js";
-import type { PrivateTensor } from "../values.js";
+import type { Conv1dLayer, DenseLayer, EmbeddingLayer, Layer } from "../description.js";
+import { inputScale } from "../operand.js";
+import { convShape, convTensors, denseTensors, type Fold, tableTensors } from "../tensors.js";
+import type { LinearMap, PrivateTensor } from "../values.js";
 import { unfold } from "./affine.js";
 import type { Walk } from "./walk.js";
 
@@ -14,24 +14,22 @@ export function walkDense(walk: Walk, layer: DenseLayer): void {
   const x = walk.computed(layer, 0);
   const inner = x.shape.at(-1) ?? 0;
   const { elements, folds } = unfold(walk, x.data, inner);
-  const value = walk.pool.collect(elements);
-  const operand = operandOf(value, walk.precision);
+  const { value, operand } = walk.factor(walk.pool.collect(elements));
   const rows = value.length / inner;
-  const emit = (...after: Fold[]): SharedNode => {
+  const features = known(layer, layer.features);
+  const emit = labelled(walk, layer, (...after: Fold[]) => {
     const name = walk.mapName(layer.name);
     oracle.linear(name, (model) => denseTensors(model, layer, folds, after), operand);
-    const { cols } = oracle.tensor(`${name}.A`);
-    if (inner !== cols) {
+    const { rows: outer, cols } = oracle.tensor(`${name}.A`);
+    if (inner !== cols || outer !== features) {
       throw new SottoError(
         "bad-model",
         `layer ${layer.name}: input of shape [${x.shape}], expected ${cols} features`,
       );
     }
     return dense(builder, name, value, rows, operand.shift);
-  };
-  const y = emit();
-  const features = y.length / rows;
-  walk.put(layer, walk.pool.tensor([...x.shape.slice(0, -1), features], [y], { features, emit }));
+  });
+  walk.put(layer, walk.pool.mapped([...x.shape.slice(0, -1), features], { features, emit }));
 }
 
 /**
@@ -52,15 +50,15 @@ export function walkConv1d(walk: Walk, layer: Conv1dLayer): void {
   // an offset would also be added to the zeros of the padding: only without these can it go into the weights
   const padded = layer.pads[0] > 0 || layer.pads[1] > 0;
   const { elements, folds } = padded ? { elements: rowsFirst, folds: [] } : unfold(walk, rowsFirst, channels);
-  const value = padded ? walk.collect(elements) : pool.collect(elements);
-  const operand = operandOf(value, walk.precision);
+  const { value, operand } = walk.factor(padded ? walk.collect(elements) : pool.collect(elements));
   const rows = steps * batch;
-  const emit = (...after: Fold[]): SharedNode => {
+  const [M, C, taps] = convShape(layer, known(layer, layer.shape));
+  if (C !== channels)
+    throw new SottoError("bad-model", `layer ${layer.name}: an input of ${channels} channels, expected ${C}`);
+  const out = outputSteps(layer, steps, taps);
+  const emit = labelled(walk, layer, (...after: Fold[]) => {
     const name = walk.mapName(layer.name);
     oracle.linear(name, (model) => convTensors(model, layer, folds, after), operand);
-    const taps = tapsOf(walk, name, layer, channels);
-    const out = outputSteps(layer, steps, taps);
-    const M = oracle.tensor(`${name}.A0`).rows;
     let sum = builder.parameter(`${name}.b`, out * batch);
     for (let k = 0; k < taps; k++) {
       const product = builder.linear(`${name}.A${k}`, value, rows, operand.shift);
@@ -68,11 +66,8 @@ export function walkConv1d(walk: Walk, layer: Conv1dLayer): void {
       if (part) sum = builder.add(sum, part);
     }
     return sum;
-  };
-  const y = emit();
-  const out = outputSteps(layer, steps, tapsOf(walk, layer.name, layer, channels));
-  const M = y.length / (out * batch);
-  const t = pool.tensor([out, batch, M], [y], { features: M, emit });
+  });
+  const t = pool.mapped([out, batch, M], { features: M, emit });
   const data = new Float64Array(t.data.length);
   for (let l = 0; l < out; l++)
     for (let b = 0; b < batch; b++)
@@ -120,17 +115,21 @@ function timeFirst(x: PrivateTensor, batch: number, channels: number, steps: num
   return out;
 }
 
-function tapsOf(walk: Walk, name: string, layer: Conv1dLayer, channels: number): number {
-  const { oracle } = walk;
-  if (oracle.tensor(`${name}.A0`).cols !== channels) {
-    throw new SottoError(
-      "bad-model",
-      `layer ${layer.name}: an input of ${channels} channels, expected ${oracle.tensor(`${name}.A0`).cols}`,
-    );
-  }
-  let taps = 1;
-  while (oracle.has(`${name}.A${taps}`)) taps++;
-  return taps;
+/** A size that the compiler wrote into the plan. */
+function known<T>(layer: Layer, value: T | undefined): T {
+  if (value !== undefined) return value;
+  throw new SottoError("plan-mismatch", `layer ${layer.name}: the plan lacks its sizes`);
+}
+
+/** Nodes belong to the layer, whenever they are written down. */
+function labelled(walk: Walk, layer: Layer, emit: (...after: Fold[]) => SharedNode): LinearMap["emit"] {
+  return (...after) => {
+    const { label } = walk.builder;
+    walk.builder.label = layer.name;
+    const node = emit(...after);
+    walk.builder.label = label;
+    return node;
+  };
 }
 
 function outputSteps(layer: Conv1dLayer, steps: number, taps: number): number {

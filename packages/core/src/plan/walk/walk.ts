@@ -5,7 +5,7 @@ import type { Builder } from "../../program/builder.js";
 import type { SharedNode } from "../../program/nodes.js";
 import type { Constant, GruLayer, Layer, ModelDescription } from "../description.js";
 import type { NetworkInput, NetworkOutput } from "../instantiate.js";
-import { inputScale, type Operand } from "../operand.js";
+import { inputScale, type Operand, operandOf } from "../operand.js";
 import type { GruBounds, Plan, Precision, Sizes, TensorPlan } from "../plan.js";
 import { activationTable } from "../table.js";
 import type { Fold, LayerTensors } from "../tensors.js";
@@ -15,13 +15,15 @@ import { settle } from "./affine.js";
 /** A run's input at most: a server must not be made to build an endless program by the sizes it is sent. */
 export const MAX_INPUT_ELEMENTS = 2 ** 22;
 
+/** Bits of a product before the point, at least. */
+const PRODUCT_BITS = 8;
+
 /** The owner's tensors, made from the model; nobody else has it. */
 export type Tensors = (model: ModelDescription) => LayerTensors;
 
 /** What the owner's compiler supplies while the plan is being made (plan/compile.ts). */
 export interface Oracle {
   tensor(name: string): TensorPlan;
-  has(name: string): boolean;
   /** A linear map: matrices whose products are added, and b. Fixes their scale, given the operand. */
   linear(name: string, tensors: Tensors, x: Operand): void;
   /** Vectors at this scale. */
@@ -92,6 +94,14 @@ export class Walk {
   /** One value holding these elements, in this order. */
   collect(elements: Float64Array): SharedNode {
     return this.pool.collect(settle(this, elements));
+  }
+
+  /** A value as the operand of a linear map: made fresh, if the product would have no room. */
+  factor(x: SharedNode): { value: SharedNode; operand: Operand } {
+    const operand = operandOf(x, this.precision);
+    if (operand.room >= operand.scale + operand.weightScale + PRODUCT_BITS) return { value: x, operand };
+    const value = this.builder.lift(x, operand.scale);
+    return { value, operand: operandOf(value, this.precision) };
   }
 
   /** A tensor as a computing layer needs it: a pending activation is computed by the servers. */
