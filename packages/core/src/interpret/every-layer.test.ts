@@ -17,7 +17,7 @@ beforeAll(async () => {
   ring = await Ring.create();
 });
 
-const MODELS = process.env.SOTTO_LONG ? 3000 : 200;
+const MODELS = process.env.SOTTO_LONG ? 2000 : 100;
 
 /** Runs a model in every interpretation. @returns what the witness says and the largest differences. */
 function runAll(seed: string, { model, options, inputs }: AnyModel) {
@@ -56,16 +56,13 @@ function runAll(seed: string, { model, options, inputs }: AnyModel) {
 }
 
 describe("models with every kind of layer", () => {
-  it(`give what float gives, within 0.004, in ${MODELS} models with ordinary weights`, () => {
-    let worst = 0;
+  it(`give what float gives, within 0.002, in ${MODELS} models with ordinary weights`, () => {
     for (let k = 0; k < MODELS; k++) {
       const { verdict, off, leaked } = runAll(`ordinary ${k}`, anyModel(`ordinary ${k}`, "ordinary"));
       expect(verdict, `model ${k}`).toEqual([]);
       expect(leaked).toBe(0);
-      expect(off.clear, `model ${k}`).toBeLessThan(0.004);
-      worst = Math.max(worst, off.clear);
+      expect(off.clear, `model ${k}`).toBeLessThan(0.002);
     }
-    console.log("worst", worst);
   });
 
   it(`have no value that is none its operation may give, in ${MODELS} models with any function`, () => {
@@ -83,7 +80,6 @@ describe("models with every kind of layer", () => {
       expect(result.verdict, `model ${k}`).toEqual([]);
       runs++;
     }
-    console.log("runs", runs);
     expect(runs).toBeGreaterThan(MODELS / 2);
   });
 });

@@ -127,7 +127,7 @@ function quadratics(
     const target = (d: number) => f((t + d) / 2 ** inputScale) * one;
     const [c1, c2] = quadratic(target, step).map(Math.round) as [number, number];
     // c0 in the middle of what the rounded c1 and c2 leave: that halves the worst error
-    const rest = sampled(step, (d) => target(d) - c1 * d - c2 * d * d);
+    const rest = sampled(step, window, (d) => target(d) - c1 * d - c2 * d * d);
     const c0 = Math.round((rest.most + rest.least) / 2);
     const values = extremes(step, c0, c1, c2);
     if (values.most - values.least > hi - lo) {
@@ -155,10 +155,10 @@ function quadratic(f: (d: number) => number, r: number): [number, number] {
   return [(above - below) / (2 * d), (above + below - 2 * at) / (2 * d * d)];
 }
 
-/** About the extremes of g over the integers |d| < step: each of them up to step 256, so many of a larger one. */
-function sampled(step: number, g: (d: number) => number): { least: number; most: number } {
+/** About the extremes of g over the integers |d| < step: each of them in a small table, 64 in a large one. */
+function sampled(step: number, window: number, g: (d: number) => number): { least: number; most: number } {
   let [least, most] = [Infinity, -Infinity];
-  const stride = Math.max(1, step / 256);
+  const stride = Math.max(1, step / (window > 256 ? 32 : 256));
   for (let d = 1 - step; d < step; d += stride) {
     const y = g(d);
     least = Math.min(least, y);

@@ -3,7 +3,7 @@ import { SottoError } from "../../errors.js";
 import type { SharedNode } from "../../program/nodes.js";
 import type { AffineLayer, Layer, ProductLayer, ReduceLayer, SumLayer } from "../description.js";
 import { broadcastShape, broadcastTo } from "../fold.js";
-import { operandOf } from "../operand.js";
+import { inputScale, operandOf } from "../operand.js";
 import { activationTable } from "../table.js";
 import type { Entry } from "../tensors.js";
 import type { PrivateTensor } from "../values.js";
@@ -119,19 +119,21 @@ function groupsOf(walk: Walk, layer: ReduceLayer, x: PrivateTensor, axes: Readon
 }
 
 /**
- * Shares are added up; the mean is a product with a public integer of 16 bits, whose scale takes 2^-k of 1 / count.
- * The builder makes a value fresh where a word has no room for the sum or the product.
+ * Shares are added up; the mean is a product with a public integer of 16 bits, whose scale takes 2^-k of 1 / count, and
+ * is made fresh at a scale that does not depend on the count: the layers that read it are the same for every length.
+ * The builder makes a value fresh before, where a word has no room for the product.
  */
 function summed(walk: Walk, layer: ReduceLayer, blocks: Float64Array, count: number): SharedNode {
   const { builder } = walk;
   const x = walk.collect(blocks);
   const whole = Math.max(0, Math.ceil(Math.log2(realBound(x))));
   const k = Math.floor(Math.log2(count));
-  const bits = layer.fn === "sum" || count === 1 ? 0 : MEAN_BITS;
+  const bits = layer.fn === "sum" ? 0 : MEAN_BITS;
   const fine = Math.max(0, Math.min(x.scale, EXACT_BITS - bits - k - whole - 1));
   const total = builder.total(builder.truncate(x, fine), count);
-  if (bits === 0) return total;
-  return builder.times(total, Math.round(2 ** (bits + k) / count), bits + k, 1 / count);
+  if (layer.fn === "sum") return total;
+  const mean = builder.times(total, Math.round(2 ** (bits + k) / count), bits + k, 1 / count);
+  return builder.lift(mean, Math.min(fine, inputScale(realBound(x))));
 }
 
 /** max(a, b) = b + relu(a - b), in a tree: two rounds a level. */
