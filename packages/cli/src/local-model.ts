@@ -11,7 +11,7 @@ import {
 import { loadModel } from "@sotto/model";
 import { readInputs } from "./inputs.js";
 import { type Ranges, rangesOf } from "./options.js";
-import { note } from "./terminal.js";
+import { note, onNote } from "./terminal.js";
 
 export interface LocalModel {
   compiled: Compiled;
@@ -25,9 +25,9 @@ export interface LocalModel {
 export async function loadLocalModel(
   path: string,
   specs: readonly string[],
-  options: { ranges?: Ranges; clip?: boolean },
+  options: { config?: string; ranges?: Ranges; clip?: boolean },
 ): Promise<LocalModel> {
-  const model = await loadModel(path);
+  const model = await loadModel(path, { config: options.config, onNote });
   const { values: inputs, sizes } = await readInputs(specs, model.inputs);
   const compiled = compile(model, { range: rangesOf(model.inputs, options.ranges), sizes });
   const network = instantiate(compiled.plan, sizes);

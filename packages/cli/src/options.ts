@@ -59,6 +59,13 @@ export function rangeOption(): Option {
   return new Option("--input-range <[name=]R>", text).argParser(range);
 }
 
+/** For commands that read a model. */
+export function configOption(): Option {
+  const text =
+    "how PyTorch weights are wired: JSON, or what print(model) writes in Python (default: MODEL's name with .json or .txt)";
+  return new Option("--config <file>", text);
+}
+
 /** What the plan compiler takes: a range by input, where one was declared. */
 export function rangesOf(inputs: readonly ModelInput[], ranges: Ranges = {}): Record<string, number> {
   for (const name of Object.keys(ranges)) {

@@ -30,6 +30,11 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** What was assumed about a model. */
+export function onNote(text: string): void {
+  note(`sotto: note: ${text}`);
+}
+
 /**
  * What is going on right now: on a terminal one line that changes, otherwise silent, since a log gains
  * nothing from it. `done` leaves the line empty for what follows.

@@ -1,4 +1,5 @@
 export { readRegularFile } from "./file.js";
-export { loadModel } from "./load.js";
+export { type LoadOptions, loadModel } from "./load.js";
 export { type NpyArray, readNpy, writeNpy } from "./npy.js";
 export { type ImportOptions, importOnnx } from "./onnx/import.js";
+export { importPytorch, type PytorchOptions } from "./pytorch/index.js";

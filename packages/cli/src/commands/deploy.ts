@@ -4,12 +4,13 @@ import { loadModel } from "@sotto/model";
 import type { Command } from "commander";
 import { withDeadline } from "../deadline.js";
 import { DEFAULT_TIMEOUT } from "../defaults.js";
-import { modelName, positive, type Ranges, rangeOption, rangesOf } from "../options.js";
-import { print } from "../terminal.js";
+import { configOption, modelName, positive, type Ranges, rangeOption, rangesOf } from "../options.js";
+import { onNote, print } from "../terminal.js";
 
 interface DeployOptions {
   name: string;
   cluster: string;
+  config?: string;
   inputRange?: Ranges;
   json?: boolean;
   timeout: number;
@@ -19,7 +20,8 @@ export function addDeploy(program: Command): void {
   program
     .command("deploy")
     .description("share a model between the two servers, as its owner")
-    .argument("<model>", "model file (ONNX)")
+    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)")
+    .addOption(configOption())
     .requiredOption("--name <name>", "name under which clients ask for it", modelName)
     .requiredOption("--cluster <file>", "the cluster, with the owner's certificate (YAML)")
     .addOption(rangeOption())
@@ -31,7 +33,7 @@ export function addDeploy(program: Command): void {
     )
     .action(async (path: string, options: DeployOptions) => {
       const { name, cluster, timeout } = options;
-      const model = await loadModel(path);
+      const model = await loadModel(path, { config: options.config, onNote });
       const compiled = compile(model, { range: rangesOf(model.inputs, options.inputRange) });
       const { deployTo } = await import("../remote.js");
       const plan = await withDeadline(timeout, "the deployment", (signal) =>

@@ -3,12 +3,13 @@ import { compile, instantiate, type Sizes } from "@sotto/core";
 import { loadModel } from "@sotto/model";
 import type { Command } from "commander";
 import { bytes, duration, significant, table } from "../format.js";
-import { type Ranges, rangeOption, rangesOf, size } from "../options.js";
+import { configOption, type Ranges, rangeOption, rangesOf, size } from "../options.js";
 import { type PlanReport, planReport } from "../plan-report.js";
 import { chooseSizes, sizesFrom } from "../sizes.js";
-import { print } from "../terminal.js";
+import { onNote, print } from "../terminal.js";
 
 interface InspectOptions {
+  config?: string;
   inputRange?: Ranges;
   size?: Sizes;
   json?: boolean;
@@ -20,7 +21,8 @@ export function addInspect(program: Command): void {
     .description(
       "show the plan of a private run before anything runs: layers, bounds, rounds, bytes, latency",
     )
-    .argument("<model>", "model file (ONNX)")
+    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)")
+    .addOption(configOption())
     .addOption(rangeOption())
     .option("--size <name=N>", "a size that the model leaves open, e.g. time=50", size)
     .option("--json", "print one JSON object")
@@ -32,7 +34,7 @@ export function addInspect(program: Command): void {
 }
 
 export async function inspect(path: string, options: InspectOptions): Promise<PlanReport> {
-  const model = await loadModel(path);
+  const model = await loadModel(path, { config: options.config, onNote });
   const compiled = compile(model, { range: rangesOf(model.inputs, options.inputRange) });
   const sizes = chooseSizes(compiled, options.size ?? {});
   return planReport(compiled, instantiate(compiled.plan, sizesFrom(sizes)), sizes);

@@ -4,7 +4,7 @@ import { withDeadline } from "../deadline.js";
 import { DEFAULT_TIMEOUT } from "../defaults.js";
 import { allInputs, type Given } from "../inputs.js";
 import { loadLocalModel } from "../local-model.js";
-import { collect, positive, type Ranges, rangeOption } from "../options.js";
+import { collect, configOption, positive, type Ranges, rangeOption } from "../options.js";
 import { largestDifference, prepareDirectory, writeOutputs } from "../outputs.js";
 import { runPlaintext } from "../plaintext.js";
 import { type Result, renderResult, resultJson } from "../result-report.js";
@@ -13,6 +13,7 @@ import { Progress, print } from "../terminal.js";
 interface RunOptions {
   input: string[];
   outputDir?: string;
+  config?: string;
   inputRange?: Ranges;
   check?: boolean;
   clip?: boolean;
@@ -27,7 +28,8 @@ export function addRun(program: Command): void {
       "private inference of a model file on this machine: dealer, two servers and client as four processes, " +
         "with certificates made for the run; nothing is left afterwards",
     )
-    .argument("<model>", "model file (ONNX)")
+    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)")
+    .addOption(configOption())
     .option("--input <[name=]x.npy>", "an input of the model (required, repeatable)", collect)
     .option("--output-dir <dir>", "write every output to DIR/NAME.npy (float32)")
     .addOption(rangeOption())
@@ -49,8 +51,12 @@ export function addRun(program: Command): void {
 
 async function run(path: string, options: RunOptions, signal: AbortSignal): Promise<Result> {
   const progress = new Progress(!options.json);
-  const { inputRange: ranges, clip = false } = options;
-  const { compiled, network, inputs, values } = await loadLocalModel(path, options.input, { ranges, clip });
+  const { config, inputRange: ranges, clip = false } = options;
+  const { compiled, network, inputs, values } = await loadLocalModel(path, options.input, {
+    config,
+    ranges,
+    clip,
+  });
   if (options.outputDir) await prepareDirectory(options.outputDir);
   const timeoutMs = options.timeout * 1000;
   const [{ throwAwayCluster }, { deployTo, inferAt }] = await Promise.all([

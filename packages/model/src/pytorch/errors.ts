@@ -23,3 +23,8 @@ export function some(names: readonly string[], most = 12): string {
   const rest = names.length - most;
   return names.slice(0, most).map(quote).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }
+
+/** A shape as messages show it: [12, 4]. */
+export function shown(shape: readonly (number | string)[]): string {
+  return `[${shape.slice(0, 10).join(", ")}${shape.length > 10 ? ", ..." : ""}]`;
+}

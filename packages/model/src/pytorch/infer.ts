@@ -1,5 +1,5 @@
 /** Without a configuration: what the names and shapes of weights tell. */
-import { badConfig, some, unsupported } from "./errors.js";
+import { badConfig, shown, some, unsupported } from "./errors.js";
 import type { Chain, Step } from "./steps.js";
 import type { Weights } from "./weights.js";
 
@@ -86,7 +86,7 @@ function checkGates(name: string, shape: readonly number[], hidden: number): voi
   const gates = (shape[0] ?? 0) / hidden;
   if (gates === 4 || gates === 1)
     unsupported(
-      `${name} of shape [${shape}] belongs to ${gates === 4 ? "an LSTM" : "a plain RNN"} of ${hidden} units; supported are GRUs`,
+      `${name} of shape ${shown(shape)} belongs to ${gates === 4 ? "an LSTM" : "a plain RNN"} of ${hidden} units; supported are GRUs`,
     );
 }
 
@@ -113,7 +113,7 @@ function shapes(weights: Weights): string {
   const most = 24;
   const listed = weights.names
     .slice(0, most)
-    .map((name) => `${name.slice(0, 60)} [${weights.shape(name)!.slice(0, 6)}]`);
+    .map((name) => `${name.slice(0, 60)} ${shown(weights.shape(name)!)}`);
   return listed.join(", ") + (weights.names.length > most ? ` and ${weights.names.length - most} more` : "");
 }
 

@@ -1,6 +1,6 @@
 import type { Dimension, ModelInput } from "@sotto/core";
 import type { Axis, Value } from "./emit.js";
-import { badConfig, quote } from "./errors.js";
+import { badConfig, quote, shown } from "./errors.js";
 import { parameter } from "./parameters.js";
 import type { Chain, Step } from "./steps.js";
 import type { Weights } from "./weights.js";
@@ -41,9 +41,7 @@ function named(shape: readonly Dimension[], standard: readonly Axis[], tokens: b
   if (shape.length === standard.length) return [...standard];
   if (!tokens && shape.length === 3) return ["batch", "time", "feature"];
   if (!tokens && shape.length === 2) return ["batch", "feature"];
-  badConfig(
-    `the input's shape [${shape.join(", ")}] should have ${standard.length} axes: ${standard.join(", ")}`,
-  );
+  badConfig(`the input's shape ${shown(shape)} should have ${standard.length} axes: ${standard.join(", ")}`);
 }
 
 /** How many numbers the first module that says so takes. */

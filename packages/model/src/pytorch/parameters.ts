@@ -1,6 +1,6 @@
 /** The weights of PyTorch's modules, checked against each other and against what the configuration claims. */
 import type { Tensor } from "@sotto/core";
-import { badConfig, badModel, quote, some } from "./errors.js";
+import { badConfig, badModel, quote, shown, some } from "./errors.js";
 import { type GruStep, label, type Step } from "./steps.js";
 import type { Weights } from "./weights.js";
 
@@ -24,7 +24,7 @@ export function weight(weights: Weights, step: WeightedStep, rank: number): Tens
   const tensor = read(weights, step, "weight");
   if (tensor.shape.length !== rank || tensor.data.length === 0)
     badConfig(
-      `${label(step)}: ${quote(parameter(step, "weight"))} has shape [${tensor.shape}]; expected are ${rank} axes`,
+      `${label(step)}: ${quote(parameter(step, "weight"))} has shape ${shown(tensor.shape)}; expected are ${rank} axes`,
     );
   expect(step, "weight", tensor.shape);
   return tensor;
@@ -47,7 +47,7 @@ export function vector(
     badConfig(`${label(step)} has no bias, but the file has ${quote(name)}`);
   const tensor = weights.read(name);
   if (`${tensor.shape}` !== `${size}`)
-    badModel(`${quote(name)} has shape [${tensor.shape}], expected [${size}]`);
+    badModel(`${quote(name)} has shape ${shown(tensor.shape)}, expected [${size}]`);
   return tensor;
 }
 
@@ -79,13 +79,13 @@ export function gruParameters(
   const hidden = U.shape[1] ?? 0;
   if (hidden < 1 || `${U.shape}` !== `${[3 * hidden, hidden]}`)
     badConfig(
-      `${label(step)}: ${quote(parameter(step, `weight_hh${suffix}`))} has shape [${U.shape}]; a GRU's is ` +
+      `${label(step)}: ${quote(parameter(step, `weight_hh${suffix}`))} has shape ${shown(U.shape)}; a GRU's is ` +
         `[3 H, H]${U.shape[0] === 4 * hidden ? ", an LSTM's [4 H, H], and LSTMs are not supported" : ""}`,
     );
   if (suffix === "_l0" || suffix === "") expect(step, `weight_ih${suffix}`, W.shape);
   if (`${W.shape}` !== `${[3 * hidden, inputs]}`)
     badConfig(
-      `${label(step)}: ${quote(parameter(step, `weight_ih${suffix}`))} has shape [${W.shape}]; expected is ` +
+      `${label(step)}: ${quote(parameter(step, `weight_ih${suffix}`))} has shape ${shown(W.shape)}; expected is ` +
         `[${3 * hidden}, ${inputs}], as ${inputs} numbers a step go in`,
     );
   const names = [`bias_ih${suffix}`, `bias_hh${suffix}`];
@@ -96,7 +96,7 @@ export function gruParameters(
   const [bW, bU] = biased.map((name) => {
     const bias = weights.read(parameter(step, name));
     if (`${bias.shape}` !== `${3 * hidden}`)
-      badModel(`${quote(parameter(step, name))} has shape [${bias.shape}], expected [${3 * hidden}]`);
+      badModel(`${quote(parameter(step, name))} has shape ${shown(bias.shape)}, expected [${3 * hidden}]`);
     return zrn(bias, hidden);
   });
   return { W: zrn(W, hidden), U: zrn(U, hidden), bW, bU };
@@ -123,7 +123,7 @@ function read(weights: Weights, step: WeightedStep, suffix: string): Tensor {
 function expect(step: WeightedStep, suffix: string, shape: readonly number[]): void {
   if (step.expected && `${step.expected}` !== `${shape}`)
     badConfig(
-      `${label(step)} should have ${suffix} of shape [${step.expected}], but the file's ` +
-        `${quote(parameter(step, suffix))} has [${shape}]`,
+      `${label(step)} should have ${suffix} of shape ${shown(step.expected)}, but the file's ` +
+        `${quote(parameter(step, suffix))} has ${shown(shape)}`,
     );
 }

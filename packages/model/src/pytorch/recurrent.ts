@@ -1,5 +1,5 @@
 import type { Axis, Emitter, Value } from "./emit.js";
-import { badConfig, quote } from "./errors.js";
+import { badConfig, quote, shown } from "./errors.js";
 import { gruLayout, gruParameters, parameter } from "./parameters.js";
 import { type GruStep, label, type Take } from "./steps.js";
 import type { Weights } from "./weights.js";
@@ -23,7 +23,7 @@ export interface Recurrent {
 export function recurrent(out: Emitter, weights: Weights, step: GruStep, x: Value): Recurrent {
   if (x.shape.length !== 3)
     badConfig(
-      `${label(step)} reads a sequence [batch, time, numbers], but gets [${x.shape.join(", ")}]. A GRU before it ` +
+      `${label(step)} reads a sequence [batch, time, numbers], but gets ${shown(x.shape)}. A GRU before it ` +
         'may need {"take": "all"}',
     );
   const { layers, bidirectional } = gruLayout(weights, step);
@@ -53,7 +53,7 @@ export function recurrent(out: Emitter, weights: Weights, step: GruStep, x: Valu
       if (initial) {
         if (initial.data.length !== count * hidden || initial.shape.at(-1) !== hidden)
           badConfig(
-            `${label(step)}: the initial state ${quote(step.initial!)} has shape [${initial.shape}], expected [${count}, 1, ${hidden}]`,
+            `${label(step)}: the initial state ${quote(step.initial!)} has shape ${shown(initial.shape)}, expected [${count}, 1, ${hidden}]`,
           );
         const at = states.length * hidden;
         h0 = out.tensor(`${name}.h0`, [1, hidden], initial.data.slice(at, at + hidden));
@@ -138,7 +138,7 @@ export function overTime(out: Emitter, x: Value, what: Take): Value {
   const axis = x.axes.indexOf("time");
   if (what === "all") return x;
   if (axis < 0)
-    badConfig(`take ${what} needs a sequence, but gets [${x.shape.join(", ")}], which has no axis of time`);
+    badConfig(`take ${what} needs a sequence, but gets ${shown(x.shape)}, which has no axis of time`);
   const drop = <T>(list: readonly T[]) => list.filter((_, i) => i !== axis);
   const rest = { shape: drop(x.shape), axes: drop(x.axes) };
   const name = `${x.name}.${what}`;

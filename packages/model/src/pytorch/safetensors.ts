@@ -3,7 +3,7 @@
  * shape and place, then the tensors' bytes, little-endian and row-major.
  * Source: https://github.com/huggingface/safetensors ("Format"), whose conditions are all checked.
  */
-import { badModel, quote, unsupported } from "./errors.js";
+import { badModel, quote, shown, unsupported } from "./errors.js";
 import { type Json, parseJson } from "./json.js";
 
 /** A tensor as it is in the file. */
@@ -103,7 +103,7 @@ function readEntry(name: string, entry: Json) {
   const size = shape.reduce((a, b) => a * b, width);
   if (size !== end - begin)
     badModel(
-      `tensor ${quote(name)} of shape [${shape.slice(0, 10)}] and type ${dtype} takes ${size} bytes, but its offsets ` +
+      `tensor ${quote(name)} of shape ${shown(shape)} and type ${dtype} takes ${size} bytes, but its offsets ` +
         `are ${begin} and ${end}`,
     );
   return { dtype, shape, begin, end };

@@ -1,6 +1,6 @@
 import type { ModelDescription } from "@sotto/core";
 import { type Axis, Emitter, type Value } from "./emit.js";
-import { badConfig, quote, some, unsupported } from "./errors.js";
+import { badConfig, quote, shown, some, unsupported } from "./errors.js";
 import { modelInput } from "./inputs.js";
 import { batchNorm, convolution, embedding, linear, type Site } from "./layers.js";
 import {
@@ -138,7 +138,7 @@ class Wiring {
     const after = x.shape.slice(end + 1);
     if (!known || !after.every((d) => typeof d === "number"))
       unsupported(
-        `flatten needs fixed sizes, but gets [${x.shape.join(", ")}]; give them in a JSON configuration, as in ` +
+        `flatten needs fixed sizes, but gets ${shown(x.shape)}; give them in a JSON configuration, as in ` +
           '{"inputs": {"x": ["batch", 20, 3]}}',
       );
     const size = (parts as number[]).reduce((a, b) => a * b, 1);
@@ -180,13 +180,13 @@ class Wiring {
   private axis(step: Step, x: Value, axis: number): number {
     const at = axis < 0 ? axis + x.shape.length : axis;
     if (at < 0 || at >= x.shape.length)
-      badConfig(`${label(step)}: there is no axis ${axis} in [${x.shape.join(", ")}]`);
+      badConfig(`${label(step)}: there is no axis ${axis} in ${shown(x.shape)}`);
     return at;
   }
 
   private misfit(step: Step, expected: number, what: string, x: Value): never {
     badConfig(
-      `${label(step)} expects ${expected} ${what}, but gets [${x.shape.join(", ")}] from ` +
+      `${label(step)} expects ${expected} ${what}, but gets ${shown(x.shape)} from ` +
         `${this.trace.at(-1) ?? "the model's input"}. Is the order of the modules that of forward()?`,
     );
   }

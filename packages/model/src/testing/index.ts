@@ -2,7 +2,13 @@
 export { evaluate } from "./evaluate.js";
 export { fixture, fixtureNames } from "./fixtures.js";
 export { type GruModel, makeGruModel } from "./gru-model.js";
-export { type PytorchFixture, pytorchFile, pytorchFixture, pytorchFixtures } from "./pytorch.js";
+export {
+  type PytorchFixture,
+  pytorchFile,
+  pytorchFixture,
+  pytorchFixtures,
+  writeSafetensors,
+} from "./pytorch.js";
 export { uniform } from "./random.js";
 export { type Feed, type OnnxResult, runOnnx } from "./run-onnx.js";
 export {

@@ -28,3 +28,26 @@ export function pytorchFile(name: string): Uint8Array {
   const file = name.includes(".") ? name : `${name}.safetensors`;
   return new Uint8Array(readFileSync(new URL(file, FOLDER)));
 }
+
+/** A safetensors file of single precision numbers. */
+export function writeSafetensors(
+  tensors: Record<string, { shape: number[]; data: ArrayLike<number> }>,
+): Uint8Array {
+  let end = 0;
+  const header = Object.entries(tensors).map(([name, { shape, data }]) => {
+    const begin = end;
+    end += 4 * data.length;
+    return [name, { dtype: "F32", shape, data_offsets: [begin, end] }];
+  });
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const bytes = new Uint8Array(8 + text.length + end);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(text.length), true);
+  bytes.set(text, 8);
+  Object.values(tensors)
+    .flatMap(({ data }) => Array.from(data))
+    .forEach((v, i) => {
+      view.setFloat32(8 + text.length + 4 * i, v, true);
+    });
+  return bytes;
+}
