@@ -4,7 +4,7 @@ import { type Json, parseJson } from "./json.js";
 import { CONFIGURABLE, MODULES, moduleKey } from "./modules.js";
 import type { Chain, Step } from "./steps.js";
 
-const KEYS = ["inputs", "layers", "output", "ignore"];
+const KEYS = ["inputs", "lengths", "layers", "output", "ignore"];
 const MAX_LAYERS = 1_000;
 
 /** Reads a JSON configuration (docs/pytorch.md). @throws SottoError `bad-config` */
@@ -29,6 +29,7 @@ export function readConfig(text: string): Chain {
   return {
     steps: layers.flatMap((layer, i) => readLayer(layer, i) ?? []),
     input: readInputs(json.get("inputs")),
+    lengths: readLengths(json.get("lengths")),
     output,
     ignore: names(json.get("ignore")),
   };
@@ -78,6 +79,17 @@ function readInputs(inputs: Json | undefined): Chain["input"] {
   if (!Array.isArray(shape) || shape.length > 8 || !shape.every(valid))
     badConfig(`the shape of input ${quote(name)} should list sizes, or names of sizes that are open`);
   return { name, shape: shape as (number | string)[] };
+}
+
+function readLengths(lengths: Json | undefined): Chain["lengths"] {
+  if (lengths === undefined) return undefined;
+  if (typeof lengths === "string" && lengths !== "") return { name: lengths };
+  const padding = lengths instanceof Map && lengths.size === 1 ? lengths.get("padding") : undefined;
+  if (typeof padding !== "number" || !Number.isFinite(padding))
+    badConfig(
+      '"lengths" should be the name of an input, or what steps of padding hold, as in {"padding": 0}',
+    );
+  return { name: "lengths", padding };
 }
 
 function names(list: Json | undefined): string[] {

@@ -8,6 +8,8 @@ export interface Value {
   name: string;
   shape: Dimension[];
   axes: Axis[];
+  /** The model input that bounds the steps of its sequences, where there is one. */
+  lengths?: string;
 }
 
 /** A layer without what the emitter adds. */
@@ -55,10 +57,14 @@ export class Emitter {
       source = before.inputs[0]!;
       total = perm.map((axis) => before.perm![axis]!);
     }
-    const moved = { shape: perm.map((axis) => x.shape[axis]!), axes: perm.map((axis) => x.axes[axis]!) };
-    if (total.every((axis, i) => axis === i)) return { name: source, ...moved };
+    const moved = {
+      ...x,
+      shape: perm.map((axis) => x.shape[axis]!),
+      axes: perm.map((axis) => x.axes[axis]!),
+    };
+    if (total.every((axis, i) => axis === i)) return { ...moved, name: source };
     const [name] = this.layer({ op: "transpose", name: `${source}.transposed`, perm: total }, [source]);
-    return { name: name!, ...moved };
+    return { ...moved, name: name! };
   }
 
   /** The description, without what its outputs don't need. @param outputs by the names that they get. */

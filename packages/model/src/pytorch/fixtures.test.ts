@@ -143,3 +143,26 @@ describe("modules", () => {
 it("the export to ONNX in docs/pytorch.md gives what PyTorch computes", () => {
   expectSame(importOnnx(pytorchFile("exported.onnx")), pytorchFixture("exported"));
 });
+
+describe("sequences of different lengths mean what packed sequences do", () => {
+  const layers = (take: string) => [
+    { embedding: "embedding" },
+    { gru: "gru", batch_first: true },
+    { take },
+    { linear: "fc" },
+  ];
+  it.each([
+    ["lengths-state", "last_state"],
+    ["lengths-mean", "mean"],
+    ["lengths-all", "all"],
+  ])("%s", (name, take) => {
+    const { inputs, outputs } = pytorchFixture(name);
+    const config = (lengths: unknown) => JSON.stringify({ lengths, layers: layers(take) });
+    const given = importPytorch(pytorchFile(name), { config: config("n") });
+    expect(given.inputs[1]).toEqual({ name: "n", shape: ["batch"], kind: "length" });
+    expectSame(given, { inputs: { ...inputs, n: { shape: [3], data: [3, 1, 5] } }, outputs });
+    const found = importPytorch(pytorchFile(name), { config: config({ padding: 0 }) });
+    expect(found.inputs[1]!.mask).toEqual({ input: "tokens", value: 0, edge: "end" });
+    expectSame(found, { inputs, outputs });
+  });
+});

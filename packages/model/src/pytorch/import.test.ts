@@ -80,7 +80,7 @@ describe("a configuration that does not fit", () => {
     ["is not JSON, nor printed", "text", "hello", /neither JSON nor what print\(model\) writes.*line 1/],
     ["is empty", "text", " ", /empty/],
     ["has duplicate keys", "text", '{"layers": [], "layers": []}', /occurs twice/],
-    ["has an unknown key", "text", { layer: [] }, /"layer" is not known; known are inputs, layers/],
+    ["has an unknown key", "text", { layer: [] }, /"layer" is not known; known are inputs, lengths, layers/],
     ["has no layers", "text", { layers: [] }, /should be a list of modules/],
     [
       "has an unknown module",
@@ -164,7 +164,7 @@ describe("a configuration that does not fit", () => {
       "names input and output alike",
       "cell",
       { output: "x", ...layers({ gru_cell: "cell" }) },
-      /both named "x"/,
+      /two of .* named "x"/,
     ],
     [
       "computes nothing",

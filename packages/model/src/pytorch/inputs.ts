@@ -6,22 +6,30 @@ import type { Chain, Step } from "./steps.js";
 import type { Weights } from "./weights.js";
 
 /**
- * The model's input: as the configuration declares it, otherwise as the first modules take it. Tokens [batch, time];
+ * The model's input, and the lengths of its sequences if these are bounded. The input is as the configuration declares it, otherwise as the first modules take it. Tokens [batch, time];
  * sequences [batch, time, numbers]; with the two exchanged for a GRU that is not batch_first; [batch, channels, time]
  * where a convolution is first; without any of these [batch, numbers].
  */
-export function modelInput(chain: Chain, weights: Weights): { declared: ModelInput; value: Value } {
-  const { steps, input } = chain;
+export function modelInputs(chain: Chain, weights: Weights): { declared: ModelInput[]; value: Value } {
+  const { steps, input, lengths } = chain;
   const tokens = steps[0]?.op === "embedding";
   const standard = usualAxes(steps, tokens);
   const shape =
     input?.shape ?? standard.map((axis) => (axis === "feature" ? features(steps, weights) : axis));
   const axes = input?.shape ? named(input.shape, standard, tokens) : standard;
   const name = input?.name ?? (tokens ? "tokens" : "x");
-  return {
-    declared: { name, shape, kind: tokens ? "token" : "real" },
-    value: { name, shape, axes },
-  };
+  const declared: ModelInput[] = [{ name, shape, kind: tokens ? "token" : "real" }];
+  if (!lengths) return { declared, value: { name, shape, axes } };
+  if (!axes.includes("time")) badConfig(`"lengths" need an input with an axis of time, not ${shown(shape)}`);
+  const size = shape[axes.indexOf("batch")]!;
+  const bound: ModelInput = { name: lengths.name, shape: [size], kind: "length" };
+  if (lengths.padding !== undefined) {
+    if (axes[0] !== "batch" || axes[1] !== "time")
+      badConfig(`padding is found only in inputs [batch, time, ...], not in ${shown(shape)}`);
+    bound.mask = { input: name, value: lengths.padding, edge: "end" };
+  }
+  declared.push(bound);
+  return { declared, value: { name, shape, axes, lengths: lengths.name } };
 }
 
 function usualAxes(steps: readonly Step[], tokens: boolean): Axis[] {

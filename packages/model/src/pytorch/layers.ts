@@ -20,7 +20,7 @@ export function embedding(site: Site, step: Extract<Step, { op: "embedding" | "l
   const rows = weight(site.weights, step, 2);
   const table = tensor(site, step, "weight", rows);
   const [y] = site.out.layer({ op: "embedding", name: step.name || "embedding", table }, [x.name]);
-  return { name: y!, shape: [...x.shape, rows.shape[1]!], axes: [...x.axes, "feature"] };
+  return { ...x, name: y!, shape: [...x.shape, rows.shape[1]!], axes: [...x.axes, "feature"] };
 }
 
 /** x A^T + b over the last axis. */
@@ -31,7 +31,7 @@ export function linear(site: Site, step: Extract<Step, { op: "embedding" | "line
   const bias = vector(site.weights, step, "bias", outputs);
   const draft = { op: "dense", name: step.name || "linear", A: tensor(site, step, "weight", A) } as const;
   const [y] = site.out.layer(bias ? { ...draft, b: tensor(site, step, "bias", bias) } : draft, [x.name]);
-  return { name: y!, shape: [...x.shape.slice(0, -1), outputs], axes: x.axes };
+  return { ...x, name: y!, shape: [...x.shape.slice(0, -1), outputs] };
 }
 
 /** Convolution over time, which gives [batch, channels, time]. */
@@ -70,7 +70,9 @@ export function convolution(site: Site, step: Conv1dStep, before: Value): Value 
         ? time
         : `${y}.time`;
   if (typeof length === "number" && length < 1) site.misfit(step, total + 1, "steps or more", x);
-  return { name: y!, shape: [x.shape[0]!, outputs, length], axes: x.axes };
+  if (x.lengths !== undefined && length !== time)
+    badConfig(`${label(step)} changes the number of steps, so that "lengths" fit no longer`);
+  return { ...x, name: y!, shape: [x.shape[0]!, outputs, length] };
 }
 
 /** Normalisation by the running statistics, of the axis of features. */

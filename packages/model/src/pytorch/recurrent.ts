@@ -1,5 +1,5 @@
 import type { Axis, Emitter, Value } from "./emit.js";
-import { badConfig, quote, shown } from "./errors.js";
+import { badConfig, quote, shown, unsupported } from "./errors.js";
 import { gruLayout, gruParameters, parameter } from "./parameters.js";
 import { type GruStep, label, type Take } from "./steps.js";
 import type { Weights } from "./weights.js";
@@ -70,7 +70,7 @@ export function recurrent(out: Emitter, weights: Weights, step: GruStep, x: Valu
           ...(reverse ? { reverse } : {}),
           ...(h0 === undefined ? {} : { initial: h0 }),
         },
-        [sequence.name],
+        x.lengths === undefined ? [sequence.name] : [sequence.name, "", x.lengths],
         2,
       );
       directions.push(outputs[0]!);
@@ -115,6 +115,8 @@ export function taken(out: Emitter, r: Recurrent, what: Take): Value {
       last.map((state) => squeezed(out, state)),
     );
   if (what === "last_step") {
+    if (r.sequence.lengths !== undefined)
+      unsupported(`take last_step of two directions with "lengths" is not supported; last_state is`);
     // the reverse direction has seen only the last step there
     const edge = step(out, r.directions[1]!, -1);
     return flat(out, r, what, [squeezed(out, last[0]!), edge]);
@@ -143,13 +145,22 @@ export function overTime(out: Emitter, x: Value, what: Take): Value {
   const rest = { shape: drop(x.shape), axes: drop(x.axes) };
   const name = `${x.name}.${what}`;
   if (what === "mean" || what === "max" || what === "sum") {
-    const [y] = out.layer({ op: "reduce", name, fn: what, axes: [axis], keepDims: false }, [x.name]);
+    const draft = { op: "reduce", name, fn: what, keepDims: false } as const;
+    if (x.lengths !== undefined && x.shape.length === 3) {
+      // steps of padding do not count
+      const { name: sequence, lengths, shape } = arrange(out, x, ["batch", "time", "feature"]);
+      const [y] = out.layer({ ...draft, axes: [1] }, [sequence, lengths!]);
+      return { name: y!, shape: [shape[0]!, shape[2]!], axes: ["batch", "feature"] };
+    }
+    const [y] = out.layer({ ...draft, axes: [axis] }, [x.name]);
     return { name: y!, ...rest };
   }
   if (what !== "last_step" && what !== "first_step")
     badConfig(
       `take ${what} is possible only right after a GRU; here: all, last_step, first_step, mean, max, sum`,
     );
+  if (what === "last_step" && x.lengths !== undefined)
+    unsupported('take last_step with "lengths" is supported only right after a GRU');
   const index = out.integers(`${name}.index`, [what === "last_step" ? -1 : 0]);
   const [picked] = out.layer({ op: "gather", name, axis }, [x.name, index]);
   const axes = out.integers(`${name}.axis`, [axis]);
@@ -168,7 +179,7 @@ function joined(out: Emitter, name: string, directions: string[], x: Value, hidd
   const parts = directions.map((y) => out.layer({ op: "squeeze", name: `${name}.y` }, [y, one])[0]!);
   const [y] = parts.length === 1 ? parts : out.layer({ op: "concat", name: `${name}.both`, axis: 2 }, parts);
   const shape = [...x.shape.slice(0, 2), directions.length * hidden];
-  return { name: y!, shape, axes: [...TIME_FIRST] };
+  return { ...x, name: y!, shape, axes: [...TIME_FIRST] };
 }
 
 /** [1, B, H] to [B, H]. */

@@ -69,6 +69,11 @@ export interface Chain {
   steps: Step[];
   /** The model's one input; undefined: as the first modules want it. */
   input?: { name?: string; shape?: (number | string)[] };
+  /**
+   * Sequences of different lengths: the name of an input [batch] of lengths; with `padding`, the client finds them:
+   * a sequence ends before the last steps that have only this number (or are this token).
+   */
+  lengths?: { name: string; padding?: number };
   /** The names of the outputs: of the last value; of a final GRU's states. */
   output?: string;
   /** What to take of a GRU that is followed by another module and no `take`. Default: last_state. */

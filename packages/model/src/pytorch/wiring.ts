@@ -1,7 +1,7 @@
 import type { ModelDescription } from "@sotto/core";
 import { type Axis, Emitter, type Value } from "./emit.js";
 import { badConfig, quote, shown, some, unsupported } from "./errors.js";
-import { modelInput } from "./inputs.js";
+import { modelInputs } from "./inputs.js";
 import { batchNorm, convolution, embedding, linear, type Site } from "./layers.js";
 import {
   arrange,
@@ -25,16 +25,16 @@ export interface Wired {
 
 /** @throws SottoError naming the module that does not fit what comes before it, or its weights. */
 export function wire(name: string, chain: Chain, weights: Weights): Wired {
-  const input = modelInput(chain, weights);
+  const input = modelInputs(chain, weights);
   const last = chain.output ?? "y";
-  const names = [input.value.name, last, "h"];
-  if (input.value.name === last || input.value.name === "h")
-    badConfig(`the input and an output are both named ${quote(input.value.name)}`);
+  const names = [...input.declared.map((i) => i.name), last, "h"];
+  const twice = names.find((n, i) => names.indexOf(n) !== i);
+  if (twice !== undefined) badConfig(`two of the inputs and outputs are named ${quote(twice)}`);
   const wiring = new Wiring(new Emitter(names), weights, chain, input.value);
   for (const step of chain.steps) wiring.add(step);
   wiring.checkUnused();
   const outputs = wiring.outputs(last);
-  const description = wiring.out.finish(name, [input.declared], outputs);
+  const description = wiring.out.finish(name, input.declared, outputs);
   const reading = [input.value.name, ...wiring.trace, outputs.map(([output]) => output).join(", ")].join(
     " -> ",
   );
