@@ -40,7 +40,7 @@ describe("nn.GRU means what PyTorch computes", () => {
 });
 
 describe("what is taken of a GRU", () => {
-  const TAKES = ["last_state", "last_step", "first_step", "all", "mean", "max"];
+  const TAKES = ["last_state", "last_step", "first_step", "all", "mean", "max", "sum"];
   for (const end of ["", "-both"])
     it.each(TAKES)(`%s${end}`, (take) => {
       const name = `head-${take.replace("_", "-")}${end}`;
@@ -72,7 +72,7 @@ describe("what is taken of a GRU", () => {
 });
 
 describe("modules", () => {
-  it.each(["text", "deep", "norm", "conv", "stack"])("%s, as printed", (name) => {
+  it.each(["text", "deep", "norm", "conv", "stack", "activations", "pool-avg", "pool-max"])("%s, as printed", (name) => {
     const fixture = pytorchFixture(name);
     expectSame(importPytorch(pytorchFile(name), { config: fixture.print }), fixture);
   });
