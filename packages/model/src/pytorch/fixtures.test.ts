@@ -125,6 +125,18 @@ describe("modules", () => {
     check("trained-state", { layers: [{ gru: "gru", batch_first: true, initial: "h0" }, { linear: "fc" }] });
   });
 
+  it("axes that are exchanged", () => {
+    const { inputs, outputs } = pytorchFixture("gru-1");
+    const layers = [{ gru: "", batch_first: true }, { take: "all" }, { transpose: [1, 2] }];
+    const model = importPytorch(pytorchFile("gru-1"), { config: JSON.stringify({ layers }) });
+    const [B, T, H] = outputs.y!.shape as [number, number, number];
+    const data = outputs.y!.data.map((_, i) => {
+      const [b, h, t] = [Math.floor(i / (H * T)), Math.floor(i / T) % H, i % T];
+      return outputs.y!.data[(b * T + t) * H + h]!;
+    });
+    expectSame(model, { inputs, outputs: { y: { shape: [B, H, T], data } } });
+  });
+
   it("any order of axes that the input is given", () => {
     const layers = [{ gru: "gru", batch_first: true }, { linear: "fc" }];
     const { inputs, outputs } = pytorchFixture("head-last-state");
