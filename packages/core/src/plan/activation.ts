@@ -19,8 +19,12 @@ export interface FunctionShape {
   saturation: number;
   /** The distance of nodes that keeps the quadratics within 2^-11. */
   spacing: number;
+  /** The same between kinks: what is left of it where nodes as close as a kink wants would be too many. */
+  smooth: number;
   /** At least the largest |slope|. */
   slope: number;
+  /** Whether it bends between its kinks. */
+  curved: boolean;
   /** Its values where they are bounded, whatever the argument. */
   range?: [number, number];
 }
@@ -93,7 +97,8 @@ export function parameters({ name, alpha, beta }: Activation): { alpha: number; 
 /** What a function is like; with a clip and a limit taken into account. */
 export function shapeOfFunction(spec: FunctionSpec): FunctionShape {
   const { alpha, beta } = parameters(spec);
-  const shape = ownShape(spec.name, alpha, beta);
+  const own = ownShape(spec.name, alpha, beta);
+  const shape: FunctionShape = { smooth: own.curved ? own.spacing : 1, ...own };
   const { clip, limit } = spec;
   if (clip !== undefined && clip < shape.saturation) {
     const f = activationFunction({ name: spec.name, alpha, beta });
@@ -127,49 +132,57 @@ export function isBounded(spec: FunctionSpec): boolean {
   return shapeOfFunction(spec).range !== undefined;
 }
 
-function ownShape(name: Activation["name"], a: number, b: number): FunctionShape {
+function ownShape(
+  name: Activation["name"],
+  a: number,
+  b: number,
+): Omit<FunctionShape, "smooth"> & { smooth?: number } {
   switch (name) {
     case "sigmoid":
-      return { saturation: 16, spacing: 1 / 4, slope: 1 / 4, range: [0, 1] };
+      return { saturation: 16 - 1 / 4, spacing: 1 / 4, slope: 1 / 4, curved: true, range: [0, 1] };
     case "tanh":
-      return { saturation: 8, spacing: 1 / 8, slope: 1, range: [-1, 1] };
+      return { saturation: 8 - 1 / 8, spacing: 1 / 8, slope: 1, curved: true, range: [-1, 1] };
     case "scaledTanh": {
       const [high, steep] = [Math.abs(a), Math.max(Math.abs(b), 2 ** -10)];
       const spacing = powerBelow(1 / (8 * steep * Math.max(1, Math.cbrt(high))));
-      return { saturation: 8 / steep, spacing, slope: high * steep, range: [-high, high] };
+      return { saturation: 8 / steep, spacing, slope: high * steep, curved: true, range: [-high, high] };
     }
     case "hardSigmoid": {
       const steep = Math.max(Math.abs(a), 2 ** -10);
       const saturation = Math.max(Math.abs((1 - b) / steep), Math.abs(b / steep));
-      return { saturation, spacing: kinkSpacing(steep), slope: steep, range: [0, 1] };
+      return { saturation, spacing: kinkSpacing(steep), slope: steep, curved: false, range: [0, 1] };
     }
     case "clip":
       return {
         saturation: Math.max(Math.abs(a), Math.abs(b)),
         spacing: kinkSpacing(1),
         slope: 1,
+        curved: false,
         range: [a, b],
       };
     case "softsign":
-      return { saturation: Infinity, spacing: 1 / 32, slope: 1, range: [-1, 1] };
+      return { saturation: Infinity, spacing: 1 / 32, slope: 1, curved: true, range: [-1, 1] };
     case "softplus":
-      return { saturation: Infinity, spacing: 1 / 4, slope: 1 };
+      return { saturation: Infinity, spacing: 1 / 4, slope: 1, curved: true };
     case "relu":
-      return { saturation: Infinity, spacing: kinkSpacing(1), slope: 1 };
+      return { saturation: Infinity, spacing: kinkSpacing(1), slope: 1, curved: false };
     case "leakyRelu":
-      return { saturation: Infinity, spacing: kinkSpacing(Math.abs(1 - a)), slope: Math.max(1, Math.abs(a)) };
+      return {
+        saturation: Infinity,
+        spacing: kinkSpacing(Math.abs(1 - a)),
+        slope: Math.max(1, Math.abs(a)),
+        curved: false,
+      };
     case "thresholdedRelu":
-      return { saturation: Infinity, spacing: kinkSpacing(1), slope: 1 };
+      return { saturation: Infinity, spacing: kinkSpacing(1), slope: 1, curved: false };
     case "elu": {
-      const spacing = Math.min(
-        1 / 16,
-        kinkSpacing(Math.abs(1 - a)),
-        powerBelow(1 / (8 * Math.max(1, Math.abs(a)))),
-      );
-      return { saturation: Infinity, spacing, slope: Math.max(1, Math.abs(a)) };
+      const steep = Math.max(1, Math.abs(a));
+      const smooth = Math.min(1 / 16, powerBelow(1 / (8 * steep)));
+      const spacing = Math.min(smooth, kinkSpacing(Math.abs(1 - a)));
+      return { saturation: Infinity, spacing, smooth, slope: steep, curved: true };
     }
     case "affine":
-      return { saturation: Infinity, spacing: 1, slope: Math.abs(a) };
+      return { saturation: Infinity, spacing: 1, slope: Math.abs(a), curved: false };
   }
 }
 

@@ -15,6 +15,8 @@ const MIN_NODE_BITS = 6;
 const MAX_NODE_BITS = 16;
 /** Nodes with a quadratic, at most: selecting one of them takes time in proportion. */
 const MAX_WINDOW = 2 ** 11;
+/** Nodes, of which a kink alone is the reason for their distance, at most: 1 KiB of correction an element. */
+const KINKED_NODES = 2 ** 13;
 /** log2 of the integers that a node's interval holds, at most: deltas are squared. */
 const MAX_STEP_BITS = 12;
 /** c_0 and c_1 have 30 bits and a sign, c_2 has 15 (tableLimbs). */
@@ -54,15 +56,23 @@ const KEPT = 256;
  */
 export function activationTable(spec: FunctionSpec, bound: number, outputScale: number): ActivationTable {
   const shape = shapeOfFunction(spec);
-  // two nodes of margin: the one above the largest input, and the input's truncation
-  const reach = (d: number) => Math.min(shape.saturation, bound + 2 * d);
-  let d = shape.spacing;
+  const f = limited(spec);
+  // a node beyond the saturation, where both neighbours are constant; beyond the bound two: the one above the largest
+  // input, and the input's truncation
+  const reach = (d: number) => Math.min(shape.saturation + d, bound + 2 * d);
+  const ends = shape.range ?? [f(-reach(1)), f(0), f(reach(1))];
+  const scale = finestScale(Math.max(...ends.map(Math.abs)), outputScale);
+  const steep = Math.max(-1, Math.ceil(Math.log2(Math.max(shape.slope, 2 ** -8))));
+  const wanted = (shape.range ? 11 : 12) + steep;
+  // c_2 is rounded, and multiplied by the square of 2^s: that stays below 2^-13
+  const most = shape.curved ? Math.floor((scale - 12) / 2) : MAX_STEP_BITS;
+  let d = Math.min(shape.spacing, 2 ** (most - wanted));
   while (2 * reach(d) > MAX_WINDOW * d) d *= 2;
+  while (2 * (bound + 2 * d) > KINKED_NODES * d && d < shape.smooth) d *= 2;
   let window = 2 ** MIN_NODE_BITS;
   while (window * d < 2 * reach(d)) window *= 2;
-  const fine = Math.max(-1, Math.ceil(Math.log2(Math.max(shape.slope, 2 ** -8))));
   const step = Math.log2(d);
-  const inputScale = Math.max(0, -step, Math.min((shape.range ? 11 : 12) + fine, MAX_STEP_BITS - step));
+  const inputScale = Math.max(0, -step, Math.min(wanted, most - step));
   const key = JSON.stringify([spec, d, window, inputScale, outputScale]);
   let table = cache.get(key);
   if (!table) {
@@ -86,13 +96,15 @@ function makeTable(
   const end = ((window / 2) * step) / 2 ** inputScale;
   const nodes = Array.from({ length: window + 1 }, (_, k) => f((k / window - 0.5) * 2 * end));
   const range = bounded ?? [nodes.reduce((a, v) => Math.min(a, v)), nodes.reduce((a, v) => Math.max(a, v))];
-  const most = Math.max(-range[0], range[1], 2 ** -finest);
-  let outputScale = Math.min(finest, 29 - Math.ceil(Math.log2(most)));
+  const most = Math.max(-range[0], range[1]);
+  let outputScale = finestScale(most, finest);
   for (; outputScale >= 0; outputScale--) {
     const one = 2 ** outputScale;
-    // one unit short of the limits, so that a truncated gate lies in [0, 1] and |n| <= 1 (docs/protocol.md, "Bounds")
-    const hi = Math.max(0, Math.ceil(range[1] * one) - 1);
-    const lo = Math.min(0, Math.floor(range[0] * one) + 1);
+    // one unit short of the limits, so that a truncated gate lies in [0, 1] and |n| <= 1 (docs/protocol.md, "Bounds");
+    // where there are none, a quadratic may reach beyond the function, as it must around a kink
+    const margin = bounded ? -1 : Math.ceil(one / 2 ** 10);
+    const hi = Math.max(0, Math.ceil(range[1] * one) + margin);
+    const lo = Math.min(0, Math.floor(range[0] * one) - margin);
     const c = quadratics(f, one, inputScale, step, window, lo, hi);
     if (!c) continue;
     const tail = (x: number) => Math.min(hi, Math.max(lo, Math.round(f(x) * one)));
@@ -125,9 +137,8 @@ function quadratics(
   for (let k = 0; k < window; k++) {
     const t = (k - window / 2) * step;
     const target = (d: number) => f((t + d) / 2 ** inputScale) * one;
-    const [c1, c2] = quadratic(target, step).map(Math.round) as [number, number];
+    const { c1, c2, rest } = fitted(target, step, window, 2 ** -13 * one);
     // c0 in the middle of what the rounded c1 and c2 leave: that halves the worst error
-    const rest = sampled(step, window, (d) => target(d) - c1 * d - c2 * d * d);
     const c0 = Math.round((rest.most + rest.least) / 2);
     const values = extremes(step, c0, c1, c2);
     if (values.most - values.least > hi - lo) {
@@ -146,6 +157,25 @@ function limited(spec: FunctionSpec): (x: number) => number {
   const f = activationFunction(spec);
   const { limit } = spec;
   return limit === undefined ? f : (x) => Math.min(Math.max(f(x), -limit), limit);
+}
+
+/** Bits of fraction with which values of |y| <= most have coefficients of 30 bits. */
+function finestScale(most: number, finest: number): number {
+  return Math.min(finest, 29 - Math.ceil(Math.log2(Math.max(most, 2 ** -finest))));
+}
+
+/** Rounded slope and curvature, and what they leave of f. Around a kink less curvature leaves less. */
+function fitted(f: (d: number) => number, step: number, window: number, tolerance: number) {
+  const [slope, curvature] = quadratic(f, step);
+  const fit = (factor: number) => {
+    const [c1, c2] = [Math.round(slope), Math.round(factor * curvature)];
+    const rest = sampled(step, window, (d) => f(d) - c1 * d - c2 * d * d);
+    return { c1, c2, rest, off: rest.most - rest.least };
+  };
+  const first = fit(1);
+  if (first.off < tolerance) return first;
+  const second = fit(Math.cos(Math.PI / 6));
+  return second.off < first.off ? second : first;
 }
 
 /** Slope and curvature of the quadratic through f at the three Chebyshev points of [-r, r]: close to the minimax one. */
