@@ -111,6 +111,71 @@ const cases: OperationCase[] = [
     allowed: (y, { x, v }) => values(sigmoid, x!).some((s) => floors(v!, 28).some((w) => s * w === y)),
     rounds: 2,
   },
+  ...(
+    [
+      [{ name: "relu" }, 20],
+      [{ name: "softplus" }, 5],
+      [{ name: "elu", alpha: 0.7, clip: 3 }, 40],
+    ] as const
+  ).map(([spec, most]): OperationCase => {
+    const table = activationTable(spec, most, 28);
+    return {
+      name: `${spec.name}, inputs up to ${most}`,
+      tensors: [],
+      inputs: { x: { scale: table.inputScale, bound: most * 2 ** table.inputScale } },
+      build: (p, { x }) => p.output("y", p.finish(p.activation(table, x!))),
+      allowed: (y, { x }) => values(table, x!).includes(y),
+      rounds: 2,
+    };
+  }),
+  {
+    name: "times",
+    tensors: [],
+    inputs: { x: { scale: 14, bound: 2 ** 30 } },
+    build: (p, { x }) => p.output("y", p.times(x!, -12345, 3)),
+    allowed: (y, { x }) => y === -12345 * x!,
+    rounds: 0,
+  },
+  {
+    name: "total",
+    tensors: [],
+    inputs: { x: { scale: 14, bound: 2 ** 40, length: 3 * N } },
+    build: (p, { x }) => p.output("y", p.total(x!, 3)),
+    allowed: (y, _, at, { x }) => y === x![at]! + x![at + N]! + x![at + 2 * N]!,
+    rounds: 0,
+  },
+  {
+    name: "lift, shifted",
+    tensors: [],
+    inputs: { x: { scale: 42, bound: 2 ** 44 } },
+    build: (p, { x }) => p.output("y", p.lift(x!, 18)),
+    allowed: (y, { x }) => floors(x!, 24).includes(y),
+    rounds: 1,
+  },
+  {
+    name: "lift, as it is, into a larger modulus",
+    tensors: [],
+    inputs: { x: { scale: 14, bound: 2 ** 17 } },
+    build: (p, { x }) => p.output("y", p.times(p.lift(x!, 14), 2 ** 20)),
+    allowed: (y, { x }) => y === x! * 2 ** 20,
+    rounds: 1,
+  },
+  {
+    name: "product",
+    tensors: [],
+    inputs: { x: { scale: 14, bound: 2 ** 18 }, v: { scale: 30, bound: 2 ** 33 } },
+    build: (p, { x, v }) => p.output("y", p.product(x!, v!, 14, 16)),
+    allowed: (y, { x, v }) => floors(v!, 14).some((w) => x! * w === y),
+    rounds: 1,
+  },
+  {
+    name: "square",
+    tensors: [],
+    inputs: { x: { scale: 14, bound: 2 ** 18 } },
+    build: (p, { x }) => p.output("y", p.product(x!, x!, 14, 14)),
+    allowed: (y, { x }) => y === x! * x!,
+    rounds: 1,
+  },
   {
     name: "interpolate",
     tensors: [],
@@ -135,9 +200,9 @@ const cases: OperationCase[] = [
 
 describe.each(cases)("$name", (test) => {
   const network = programOf(test.tensors, (p) => {
-    const nodes = Object.entries(test.inputs).map(([name, { scale, bound }]) => [
+    const nodes = Object.entries(test.inputs).map(([name, { scale, bound, length = N }]) => [
       name,
-      p.input(name, N, scale, bound),
+      p.input(name, length, scale, bound),
     ]);
     test.build(p, Object.fromEntries(nodes));
   });
@@ -147,9 +212,9 @@ describe.each(cases)("$name", (test) => {
   function integersOf(seed: string): Record<string, Float64Array> {
     const random = seededUniform(seed);
     return Object.fromEntries(
-      Object.entries(test.inputs).map(([name, { bound }]) => [
+      Object.entries(test.inputs).map(([name, { bound, length = N }]) => [
         name,
-        Float64Array.from({ length: N }, () => {
+        Float64Array.from({ length }, () => {
           const u = random();
           if (u < 1 / 6) return bound;
           if (u < 1 / 3) return -bound;
