@@ -4,6 +4,7 @@ import {
   foldConstant,
   isShapeLayer,
   type Layer,
+  type ModelInput,
   type ShapeLayer,
   SottoError,
   type Tensor,
@@ -11,8 +12,17 @@ import {
 } from "@sotto/core";
 import { badModel, badNode, quote, unsupported, unsupportedNode } from "./errors.js";
 import type { Node } from "./graph.js";
+import { compute, isKnown, mapElements, viewElements, viewShape } from "./sizes.js";
 import type { Numbers } from "./tensor.js";
-import { type ConstantValue, fillOf, type PrivateValue, type PublicValue, type Value } from "./values.js";
+import {
+  type ConstantValue,
+  elementsOf,
+  fillOf,
+  type PrivateValue,
+  type PublicValue,
+  type Size,
+  type Value,
+} from "./values.js";
 
 /**
  * What has been imported so far: the values met, the layers written, the weights taken.
@@ -35,6 +45,7 @@ export class Context {
     fileSize: number,
     readonly outputRanks: ReadonlyMap<string, number>,
     names: Iterable<string>,
+    readonly inputs: readonly ModelInput[] = [],
   ) {
     this.taken = new Set(names);
     this.budget = 16 * Math.max(fileSize, 2 ** 16);
@@ -108,6 +119,40 @@ export class Context {
     return unique;
   }
 
+  /** A constant that the importer makes up. @returns its name. */
+  addScalar(name: string, type: ConstantValue["type"], data: number): string {
+    const unique = this.unique(name);
+    this.define(unique, { kind: "constant", name: unique, type, shape: [], data: [data] });
+    return unique;
+  }
+
+  /** Writes a layer of private results and defines them. @returns the first. */
+  write(layer: Layer, shape: Size[] | undefined, more: Partial<PrivateValue> = {}): PrivateValue {
+    const [name] = layer.outputs as [string];
+    const value: PrivateValue = { kind: "private", name, ...more, ...(shape ? { shape } : {}) };
+    this.layers.push(layer);
+    this.define(name, value);
+    return value;
+  }
+
+  /** A name for a value, or a layer, that the file does not have. */
+  fresh(name: string): string {
+    return this.unique(name);
+  }
+
+  /** Moves a private value's elements in a way that the file does not say itself. @param name of the result. */
+  move(
+    node: Node,
+    x: PrivateValue,
+    view: Pick<ViewLayer, "op" | "perm" | "axis"> & { parameters?: number[][] },
+    name = this.fresh(`${node.outputs.find(Boolean)}.${view.op}`),
+  ): PrivateValue {
+    const { parameters = [], ...rest } = view;
+    const inputs = parameters.map((p, i) => this.addIntegers(`${node.name}.${view.op}.${i}`, p));
+    const layer: ViewLayer = { ...rest, name: node.name, inputs: [x.name, ...inputs], outputs: [name] };
+    return this.write(layer, viewShape(layer, [x.shape], [undefined, ...parameters]));
+  }
+
   /**
    * Defines a view's output: folded if all is constant, otherwise as a layer.
    * layer.inputs are names in the file; layer.outputs has one name.
@@ -116,7 +161,7 @@ export class Context {
     const inputs = layer.inputs.map((name) => (name ? this.value(name) : undefined));
     const data = inputs.slice(0, dataOperands(layer)).map((v) => v ?? badNode(node, "an input is missing"));
     for (const value of inputs.slice(data.length))
-      if (value?.kind === "private" || value?.kind === "token")
+      if (value?.kind === "private" || value?.kind === "token" || value?.kind === "length")
         unsupportedNode(node, `parameter ${quote(value.name)} depends on the data of the model's inputs`);
     const [name] = layer.outputs as [string];
     const first = data[0] ?? badNode(node, "it has no inputs");
@@ -126,28 +171,43 @@ export class Context {
       return;
     }
     layer.inputs = inputs.map((v) => v?.name ?? "");
-    if (data.some((v) => v.kind === "token"))
+    const parameters = inputs.map((v) => v && elementsOf(v));
+    const indices = layer.op === "gather" ? [first.shape, inputs[1]?.shape] : undefined;
+    const shape = viewShape(layer, indices ?? data.map((v) => v.shape), parameters);
+    if (first.kind === "token" && data.length === 1 && first.shape) {
+      const views = [...(first.views ?? []), { layer, rank: first.shape.length }];
+      this.define(name, { ...first, shape, views });
+      return;
+    }
+    if (data.some((v) => v.kind === "token" || v.kind === "length"))
       unsupportedNode(
         node,
-        "indices of an embedding must be a model input as it is; move this to after the look-up",
+        "indices of an embedding, and lengths, must be a model input as it is; move this to after the look-up",
       );
     if (data.some((v) => v.kind === "private")) {
       for (const value of data)
         if (value.kind !== "private")
-          unsupportedNode(node, `${quote(value.name)} is constant and can't be joined with private values`);
+          unsupportedNode(
+            node,
+            `${quote(value.name)} is constant and can't be joined with private values; leave it out, or make it an input of the model`,
+          );
         else this.notFinal(node, value);
-      this.define(name, { kind: "private", name });
-    } else {
-      const [fill, ...others] = (data as (ConstantValue | PublicValue)[]).map(fillOf);
-      const type = (first as PublicValue).type;
-      this.define(name, {
-        kind: "public",
-        name,
-        type,
-        fill: others.every((f) => f === fill) ? fill : undefined,
-      });
+      this.write(layer, shape);
+      return;
     }
-    this.layers.push(layer);
+    const known = data as (ConstantValue | PublicValue)[];
+    const [fill, ...others] = known.map(fillOf);
+    const found = viewElements(
+      layer,
+      known.map((v) => ({ shape: v.shape, elements: elementsOf(v) })),
+      parameters,
+    );
+    this.definePublic(layer, (first as PublicValue).type, {
+      shape: found?.shape ?? shape,
+      elements: found?.elements,
+      fill: others.every((f) => f === fill) ? fill : undefined,
+      expanded: layer.op === "expand" ? expansion(known[0]!, shape) : undefined,
+    });
   }
 
   /** Defines the output of shape arithmetic, folded if all inputs are constant. */
@@ -158,9 +218,95 @@ export class Context {
       this.define(name, { kind: "constant", name, type, ...folded });
       return;
     }
-    const fill = layer.op === "constantOfShape" ? (layer.value ?? 0) : undefined;
-    this.define(name, { kind: "public", name, type, fill });
-    this.layers.push({ ...layer, inputs: inputs.map((v) => v.name) });
+    layer.inputs = inputs.map((v) => v.name);
+    this.definePublic(layer, type, publicResult(layer, inputs));
+  }
+
+  /** What is made of public values by a function of their elements, of which some may be known only by name. */
+  elementwise(
+    node: Node,
+    inputs: readonly (ConstantValue | PublicValue)[],
+    type: PublicValue["type"],
+    f: (...elements: Size[]) => Size,
+  ): void {
+    const name = node.outputs[0] ?? "";
+    const size = Math.max(...inputs.map((v) => (v.kind === "constant" ? v.data.length : 0)));
+    if (size > this.budget) badNode(node, "its constants are too large to fold");
+    this.budget -= size;
+    const found = mapElements(
+      inputs.map((v) => ({ shape: v.shape, elements: v.kind === "constant" ? Array.from(v.data) : v.elements })),
+      f,
+      Math.max(0, this.budget),
+    );
+    const elements = found?.elements;
+    if (!found || !elements || elements.includes(undefined))
+      unsupportedNode(
+        node,
+        "it computes with public values that are not known before the model runs; export the model with fixed sizes",
+      );
+    if (elements.some((v) => typeof v === "number" && !Number.isFinite(v)))
+      badNode(node, "its result is not a number, or infinite");
+    this.publish(node, name, type, found.shape, elements);
+  }
+
+  /** A public value whose elements are numbers and names of sizes. */
+  private publish(
+    node: Node,
+    name: string,
+    type: PublicValue["type"],
+    shape: number[],
+    elements: readonly Size[],
+  ): void {
+    if (isKnown(elements)) {
+      this.define(name, { kind: "constant", name, type, shape, data: [...elements] });
+      return;
+    }
+    const parts = elements.map((element) => {
+      if (typeof element === "number") return this.addIntegers(`${node.name}.size`, [element]);
+      const input = this.inputs.find((i) => i.shape.includes(element as string));
+      if (!input) unsupportedNode(node, `the size ${element} is not one of a model input`);
+      const sizes = this.fresh(`${name}.${element}`);
+      const at = input.shape.indexOf(element as string);
+      this.layers.push({
+        op: "shape",
+        name: node.name,
+        inputs: [input.name],
+        outputs: [sizes],
+        start: at,
+        end: at + 1,
+      });
+      return sizes;
+    });
+    const scalar = shape.length === 0;
+    if (shape.length > 1)
+      unsupportedNode(node, `it makes a public value of shape [${shape}] from open sizes; supported are vectors`);
+    const joined = scalar ? this.fresh(`${name}.joined`) : name;
+    this.layers.push({ op: "concat", name: node.name, inputs: parts, outputs: [joined], axis: 0 });
+    if (scalar)
+      this.layers.push({
+        op: "reshape",
+        name: node.name,
+        inputs: [joined, this.addIntegers(`${node.name}.scalar`, [])],
+        outputs: [name],
+      });
+    this.define(name, { kind: "public", name, type, shape, elements: [...elements] });
+  }
+
+  /** A public value; a constant if all of it is known. */
+  private definePublic(
+    layer: ViewLayer | ShapeLayer,
+    type: PublicValue["type"],
+    known: Pick<PublicValue, "shape" | "elements" | "fill" | "expanded">,
+  ): void {
+    const [name] = layer.outputs as [string];
+    const { shape, elements } = known;
+    if (shape && elements && isKnown(shape) && isKnown(elements)) {
+      this.define(name, { kind: "constant", name, type, shape, data: elements });
+      return;
+    }
+    const value: PublicValue = { kind: "public", name, type };
+    this.define(name, Object.assign(value, defined(known)));
+    this.layers.push(layer);
   }
 
   private notFinal(node: Node, value: PrivateValue): PrivateValue {
@@ -169,6 +315,8 @@ export class Context {
         node,
         "it computes with the result of a softmax, which is supported only at the model's end",
       );
+    if (value.padding)
+      unsupportedNode(node, "it reads what a Pad has padded; a Pad is supported only right before a Conv");
     return value;
   }
 
@@ -206,4 +354,27 @@ export class Context {
 /** How many of a view's inputs are moved; the rest are parameters. */
 function dataOperands(layer: ViewLayer): number {
   return layer.op === "concat" ? layer.inputs.length : 1;
+}
+
+function publicResult(layer: ShapeLayer, inputs: readonly Value[]): Pick<PublicValue, "shape" | "elements" | "fill"> {
+  if (layer.op === "shape") {
+    const rank = inputs[0]?.shape?.length ?? 0;
+    const clamp = (i: number) => Math.min(Math.max(i < 0 ? i + rank : i, 0), rank);
+    const elements = inputs[0]?.shape?.slice(clamp(layer.start ?? 0), clamp(layer.end ?? rank));
+    return elements ? { shape: [elements.length], elements } : {};
+  }
+  if (layer.op === "constantOfShape") return { shape: inputs[0] && elementsOf(inputs[0]), fill: layer.value ?? 0 };
+  const operands = inputs.map((v) => ({ shape: v.shape, elements: elementsOf(v) }));
+  return mapElements(operands, compute(layer.op, layer.integer ?? false)) ?? {};
+}
+
+/** The constant behind a public value of this shape, if it is that constant, expanded along axes of size 1. */
+function expansion(value: ConstantValue | PublicValue, shape: Size[] | undefined): ConstantValue | undefined {
+  const source = value.kind === "constant" ? value : value.expanded;
+  return source && shape?.length === source.shape.length ? source : undefined;
+}
+
+/** Without properties that are undefined. */
+function defined<T extends object>(record: T): Partial<T> {
+  return Object.fromEntries(Object.entries(record).filter(([, v]) => v !== undefined)) as Partial<T>;
 }

@@ -35,6 +35,7 @@ function nameOutput(ctx: Context, output: string): void {
   const value = ctx.value(output);
   if (value.kind !== "private")
     unsupported(`the model's output ${quote(output)} does not depend on its real inputs`);
+  if (value.padding) unsupported(`the model's output ${quote(output)} is the result of a Pad`);
   if (value.name === output) return;
   const producer = ctx.layers.find((layer) => layer.outputs.includes(value.name));
   if (value.final && producer?.outputs.length === 1) {
@@ -59,11 +60,27 @@ function needed(layers: readonly Layer[], outputs: readonly string[]): Layer[] {
 function uses(layers: readonly Layer[]): Set<string> {
   const names = new Set<string>();
   for (const layer of layers) {
-    if (layer.op === "gru") for (const t of [layer.W, layer.U, layer.bW, layer.bU]) if (t) names.add(t);
-    if (layer.op === "dense") for (const t of [layer.A, layer.b]) if (t) names.add(t);
-    if (layer.op === "embedding") names.add(layer.table);
+    for (const t of weightsOf(layer)) if (t !== undefined) names.add(t);
   }
   return names;
+}
+
+/** The names of the tensors that a layer has; undefined for optional ones. */
+function weightsOf(layer: Layer): (string | undefined)[] {
+  switch (layer.op) {
+    case "gru":
+      return [layer.W, layer.U, layer.bW, layer.bU, layer.initial];
+    case "dense":
+      return [layer.A, layer.b];
+    case "conv1d":
+      return [layer.W, layer.b];
+    case "affine":
+      return [layer.scale, layer.offset];
+    case "embedding":
+      return [layer.table];
+    default:
+      return [];
+  }
 }
 
 function constants(ctx: Context, read: ReadonlySet<string>): [string, Constant][] {

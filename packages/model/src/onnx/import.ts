@@ -6,7 +6,7 @@ import { finish } from "./finish.js";
 import { liveNodes, type Node } from "./graph.js";
 import { modelInputs, outputRanks } from "./inputs.js";
 import type { GraphProto } from "./onnx_pb.js";
-import { CONVERTERS } from "./ops/index.js";
+import { CONVERTERS, REFUSED } from "./ops/index.js";
 import { readTensor } from "./tensor.js";
 
 export interface ImportOptions {
@@ -23,12 +23,12 @@ export interface ImportOptions {
 export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): ModelDescription {
   const { graph, opset } = decodeModel(bytes);
   const nodes = liveNodes(graph, opset);
-  const inputs = modelInputs(graph);
-  const ctx = new Context(bytes.length, outputRanks(graph), valueNames(graph));
+  const inputs = modelInputs(graph, nodes);
+  const ctx = new Context(bytes.length, outputRanks(graph), valueNames(graph), inputs);
   for (const tensor of graph.initializer)
     ctx.define(tensor.name, { kind: "constant", name: tensor.name, ...readTensor(tensor) });
-  for (const { name, kind } of inputs)
-    ctx.define(name, { kind: kind === "real" ? "private" : "token", name });
+  for (const { name, kind, shape } of inputs)
+    ctx.define(name, { kind: kind === "real" ? "private" : kind, name, shape });
   for (const node of nodes) convert(ctx, node);
   const outputs = graph.output.map((output) => output.name);
   return finish(ctx, options.name ?? (graph.name || "model"), inputs, outputs);
@@ -44,7 +44,8 @@ function convert(ctx: Context, node: Node): void {
   if (!converter)
     unsupportedNode(
       node,
-      `this operator is not supported; supported are ${[...CONVERTERS.keys()].join(", ")}`,
+      REFUSED.get(node.opType) ??
+        `this operator is not supported; supported are ${[...CONVERTERS.keys()].join(", ")}`,
     );
   converter(ctx, node);
 }

@@ -1,15 +1,33 @@
 import type { Dimension, ModelInput } from "@sotto/core";
 import { badModel, quote, unsupported } from "./errors.js";
+import type { Node } from "./graph.js";
 import type { GraphProto, TensorShapeProto_Dimension, ValueInfoProto } from "./onnx_pb.js";
 import { elementType } from "./tensor.js";
 
 /** The inputs that are not initialisers with a second name (as files before IR version 4 have them). */
-export function modelInputs(graph: GraphProto): ModelInput[] {
+export function modelInputs(graph: GraphProto, nodes: readonly Node[]): ModelInput[] {
   const initialisers = new Set(graph.initializer.map((t) => t.name));
-  return graph.input.filter((input) => !initialisers.has(input.name)).map(modelInput);
+  const lengths = lengthNames(nodes);
+  return graph.input
+    .filter((input) => !initialisers.has(input.name))
+    .map((input) => modelInput(input, lengths.has(input.name)));
 }
 
-function modelInput(info: ValueInfoProto): ModelInput {
+/** Values that are read, directly or converted, as the sequences' lengths of a GRU and as nothing else. */
+function lengthNames(nodes: readonly Node[]): Set<string> {
+  const lengths = new Set<string>();
+  const other = new Set<string>();
+  // From the end, so that what a converted value is used for is known before its source is met.
+  for (const node of [...nodes].reverse())
+    node.inputs.forEach((name, i) => {
+      const passed = (node.opType === "Cast" || node.opType === "Identity") && node.outputs[0];
+      const used = passed ? lengths.has(passed) && !other.has(passed) : node.opType === "GRU" && i === 4;
+      (used ? lengths : other).add(name);
+    });
+  return new Set([...lengths].filter((name) => !other.has(name)));
+}
+
+function modelInput(info: ValueInfoProto, isLength: boolean): ModelInput {
   const { name } = info;
   const tensor = info.type?.tensorType;
   if (!tensor?.shape)
@@ -20,6 +38,11 @@ function modelInput(info: ValueInfoProto): ModelInput {
       `model input ${quote(name)} has ONNX element type ${tensor.elemType}; supported are reals, and integers as indices of an embedding`,
     );
   const shape = tensor.shape.dim.map((dim, axis) => dimension(dim, name, axis));
+  if (type === "integer" && isLength) {
+    if (shape.length !== 1)
+      badModel(`model input ${quote(name)} is sequence_lens of a GRU, and has shape [${shape}]; expected [batch]`);
+    return { name, shape, kind: "length" };
+  }
   return { name, shape, kind: type === "float" ? "real" : "token" };
 }
 

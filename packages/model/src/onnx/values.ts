@@ -1,5 +1,8 @@
-import type { DenseLayer } from "@sotto/core";
+import type { DenseLayer, ViewLayer } from "@sotto/core";
 import type { ElementType, Numbers } from "./tensor.js";
+
+/** A size: a number, the name of one that is fixed at run time, or undefined where the importer does not know. */
+export type Size = number | string | undefined;
 
 /** Known now: an initialiser, or what folds to one. */
 export interface ConstantValue {
@@ -15,32 +18,61 @@ export interface PublicValue {
   kind: "public";
   name: string;
   type: ElementType;
-  /** All elements are known to be this number, whatever the shape. */
-  fill?: number;
+  shape?: Size[];
+  /** What is known of the elements, in row-major order. */
+  elements?: Size[];
+  /** All elements are known to be this, whatever the shape. */
+  fill?: Size;
+  /** The constant that it is an expansion of, along axes of size 1. */
+  expanded?: ConstantValue;
 }
 
 /** Depends on an input's data. */
 export interface PrivateValue {
   kind: "private";
   name: string;
+  shape?: Size[];
   /** The dense layer that computes it, into which a following bias is fused. */
   dense?: DenseLayer;
   /** A softmax's result, of which nothing more is computed. */
   final?: boolean;
+  /** Zeros before and after along the last axis, still to be added: by the convolution that follows. */
+  padding?: [number, number];
 }
 
 /** A model input of indices into an embedding. */
 export interface TokenValue {
   kind: "token";
   name: string;
+  shape?: Size[];
+  /** How the indices are moved before they are looked up; the rows are moved so afterwards instead. */
+  views?: { layer: ViewLayer; rank: number }[];
+}
+
+/** A model input of sequences' lengths. */
+export interface LengthValue {
+  kind: "length";
+  name: string;
+  shape?: Size[];
 }
 
 /** What the importer knows of a value; `name` is its name in the description (aliases share it). */
-export type Value = ConstantValue | PublicValue | PrivateValue | TokenValue;
+export type Value = ConstantValue | PublicValue | PrivateValue | TokenValue | LengthValue;
 
-/** The number that all elements are, if they are all the same and there are any. */
-export function fillOf(value: ConstantValue | PublicValue): number | undefined {
-  if (value.kind === "public") return value.fill;
-  const first = value.data[0];
-  return first !== undefined && value.data.every((v) => v === first) ? first : undefined;
+/** The size that all elements are, if they are all the same and there are any. */
+export function fillOf(value: ConstantValue | PublicValue): Size {
+  if (value.kind === "public" && value.fill !== undefined) return value.fill;
+  const elements = value.kind === "public" ? value.elements : value.data;
+  const first = elements?.[0];
+  return first !== undefined && elements!.every((v) => v === first) ? first : undefined;
 }
+
+/** What is known of the elements, if there are few. */
+export function elementsOf(value: Value): Size[] | undefined {
+  if (value.kind === "public") return value.elements;
+  if (value.kind === "constant" && value.data.length <= MAX_KNOWN) return Array.from(value.data);
+  return undefined;
+}
+
+/** Shapes and indices are short; longer public values are passed on without looking into them. */
+export const MAX_KNOWN = 1024;

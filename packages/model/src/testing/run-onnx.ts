@@ -4,7 +4,7 @@ export interface Feed {
   shape: number[];
   data: ArrayLike<number>;
   /** "float32" unless said otherwise. */
-  type?: "float32" | "int64";
+  type?: "float32" | "int32" | "int64";
 }
 
 export interface OnnxResult {
@@ -36,7 +36,9 @@ export async function runOnnx(
               BigInt64Array.from(Array.from(data), (v) => BigInt(v)),
               shape,
             )
-          : new ort.Tensor("float32", Float32Array.from(data), shape);
+          : type === "int32"
+            ? new ort.Tensor("int32", Int32Array.from(data), shape)
+            : new ort.Tensor("float32", Float32Array.from(data), shape);
     const results = await session.run(tensors);
     return Object.fromEntries(
       Object.entries(results).map(([name, tensor]) => {

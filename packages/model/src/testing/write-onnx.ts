@@ -10,7 +10,7 @@ import {
 } from "../onnx/onnx_pb.js";
 
 /** ONNX's TensorProto.DataType, of what the writer writes. */
-const TYPES = { float: 1, int64: 7 };
+const TYPES = { float: 1, int32: 6, int64: 7, bool: 9 };
 
 export interface TensorSpec {
   shape: number[];
@@ -26,13 +26,14 @@ export interface ValueSpec {
   type?: keyof typeof TYPES;
 }
 
-/** {float: 1} is a float attribute, 1 an integer; lists of numbers are integers. */
+/** {float: 1} is a float attribute, 1 an integer; lists of numbers are integers; {floats: [1]} is a list of floats. */
 export type AttributeValue =
   | number
   | string
   | number[]
   | string[]
   | { float: number }
+  | { floats: number[] }
   | { tensor: TensorSpec };
 
 export interface NodeSpec {
@@ -91,7 +92,13 @@ function valueInfo({ name, shape, type }: ValueSpec): ValueInfoProto {
 
 function tensorProto(name: string, { shape, data, type }: TensorSpec): TensorProto {
   const numbers = Array.from(data);
-  const array = type === "int64" ? BigInt64Array.from(numbers, (v) => BigInt(v)) : Float32Array.from(numbers);
+  const arrays = {
+    float: () => Float32Array.from(numbers),
+    int32: () => Int32Array.from(numbers),
+    int64: () => BigInt64Array.from(numbers, (v) => BigInt(v)),
+    bool: () => Uint8Array.from(numbers),
+  };
+  const array = arrays[type ?? "float"]();
   return create(TensorProtoSchema, {
     name,
     dims: shape.map((d) => BigInt(d)),
@@ -111,5 +118,6 @@ function attribute(name: string, value: AttributeValue): AttributeProto {
     return create(AttributeProtoSchema, { name, type: 7, ints: value.map((v) => BigInt(v)) });
   }
   if ("float" in value) return create(AttributeProtoSchema, { name, type: 1, f: value.float });
+  if ("floats" in value) return create(AttributeProtoSchema, { name, type: 6, floats: value.floats });
   return create(AttributeProtoSchema, { name, type: 4, t: tensorProto("", value.tensor) });
 }

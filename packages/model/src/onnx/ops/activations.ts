@@ -1,23 +1,76 @@
+import type { Activation } from "@sotto/core";
 import type { Context } from "../context.js";
-import { unsupportedNode } from "../errors.js";
+import { badNode, quote, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
+import { type ConstantValue, fillOf } from "../values.js";
+import { combine, write } from "./arithmetic.js";
 
 const HINT = "activations of constants are not supported";
 
-export function activation(activation: "sigmoid" | "tanh") {
+/** An elementwise function. @param defaults of its attributes alpha and beta, as ONNX has them. */
+export function activation(name: Activation["name"], defaults: { alpha?: number; beta?: number } = {}) {
   return (ctx: Context, node: Node): void => {
+    const parameters: Omit<Activation, "name"> = {};
+    for (const key of ["alpha", "beta"] as const)
+      if (defaults[key] !== undefined) parameters[key] = node.attributes.float(key) ?? defaults[key];
     node.attributes.refuseRest();
     const x = ctx.privateInput(node, 0, HINT);
-    const name = node.outputs[0] ?? "";
-    ctx.layers.push({
-      op: "activation",
-      name: node.name,
-      inputs: [x.name],
-      outputs: [name],
-      activation: { name: activation },
-    });
-    ctx.define(name, { kind: "private", name });
+    write(ctx, node, x, { name, ...parameters }, node.outputs[0] ?? "");
   };
+}
+
+/** PRelu with one slope is LeakyRelu. */
+export function prelu(ctx: Context, node: Node): void {
+  node.attributes.refuseRest();
+  const x = ctx.privateInput(node, 0, HINT);
+  const slope = ctx.weight(node, 1, "slope");
+  const alpha = fillOf(slope);
+  if (typeof alpha !== "number") unsupportedNode(node, "its slopes differ; supported is one slope for all");
+  write(ctx, node, x, { name: "leakyRelu", alpha }, node.outputs[0] ?? "");
+}
+
+/** Limits: attributes before opset 11, then inputs. */
+export function clip(ctx: Context, node: Node): void {
+  const limit = (name: "min" | "max", position: number): number | undefined => {
+    const attribute = node.attributes.float(name);
+    const input = ctx.optional(node, position);
+    if (!input) return attribute;
+    const value = input.kind === "constant" || input.kind === "public" ? fillOf(input) : undefined;
+    if (typeof value !== "number") unsupportedNode(node, `${name} ${quote(input.name)} is not a constant number`);
+    return value;
+  };
+  const [min, max] = [limit("min", 1), limit("max", 2)];
+  node.attributes.refuseRest();
+  const value = ctx.input(node, 0);
+  if (value.kind === "constant" || value.kind === "public") {
+    const inside = (v: number) => Math.min(Math.max(v, min ?? v), max ?? v);
+    ctx.elementwise(node, [value], value.type, (v) => (typeof v === "number" ? inside(v) : undefined));
+    return;
+  }
+  const x = ctx.privateInput(node, 0, HINT);
+  const output = node.outputs[0] ?? "";
+  // Exporters write "no limit" as the largest float.
+  const low = min === undefined || min < -LARGEST ? undefined : min;
+  const high = max === undefined || max > LARGEST ? undefined : max;
+  if (low !== undefined && high !== undefined) {
+    if (low > high) badNode(node, `its limits are ${low} and ${high}`);
+    write(ctx, node, x, { name: "clip", alpha: low, beta: high }, output);
+  } else if (low === 0) write(ctx, node, x, { name: "relu" }, output);
+  else if (low !== undefined) {
+    const edge = scalar(ctx, node, low);
+    const above = write(ctx, node, combine(ctx, node, "sub", x, edge), { name: "relu" });
+    ctx.define(output, combine(ctx, node, "add", above, edge));
+  } else if (high !== undefined) {
+    const edge = scalar(ctx, node, high);
+    const below = write(ctx, node, combine(ctx, node, "sub", edge, x), { name: "relu" });
+    ctx.define(output, combine(ctx, node, "sub", edge, below));
+  } else ctx.define(output, x);
+}
+
+const LARGEST = 3e38;
+
+function scalar(ctx: Context, node: Node, value: number): ConstantValue {
+  return ctx.value(ctx.addScalar(`${node.name}.limit`, "float", value)) as ConstantValue;
 }
 
 /** Softmax and LogSoftmax: supported as the model's last layer. */
@@ -28,13 +81,26 @@ export function softmax(op: "softmax" | "logSoftmax") {
     const x = ctx.privateInput(node, 0, HINT);
     const name = node.outputs[0] ?? "";
     // Before opset 13 it ran over all axes from `axis` on; that is the same only for the last one.
-    const rank = ctx.outputRanks.get(name);
+    const rank = x.shape?.length ?? ctx.outputRanks.get(name);
     if (node.opset < 13 && axis !== -1 && axis + 1 !== rank)
       unsupportedNode(
         node,
         `attribute axis = ${axis} is supported in opset ${node.opset} only for the last axis; export with opset_version=13 or newer`,
       );
-    ctx.layers.push({ op, name: node.name, inputs: [x.name], outputs: [name], axis });
-    ctx.define(name, { kind: "private", name, final: true });
+    ctx.write({ op, name: node.name, inputs: [x.name], outputs: [name], axis }, x.shape, { final: true });
   };
+}
+
+/** The logarithm of a softmax; of constants elsewhere. */
+export function logarithm(ctx: Context, node: Node): void {
+  node.attributes.refuseRest();
+  const value = ctx.input(node, 0);
+  const producer =
+    value.kind === "private" && value.final && ctx.layers.find((l) => l.outputs.includes(value.name));
+  if (value.kind === "private" && producer && producer.op === "softmax") {
+    const outputs = [node.outputs[0] ?? ""];
+    ctx.write({ ...producer, op: "logSoftmax", outputs }, value.shape, { final: true });
+    return;
+  }
+  unsupportedNode(node, "logarithms are supported only of a Softmax at the model's end");
 }

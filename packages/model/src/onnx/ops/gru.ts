@@ -2,99 +2,210 @@ import type { GruLayer } from "@sotto/core";
 import type { Context } from "../context.js";
 import { badNode, quote, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
-import { type ConstantValue, fillOf } from "../values.js";
+import { type ConstantValue, fillOf, type PrivateValue, type Size } from "../values.js";
+import { type GruAttributes, gruAttributes } from "./gru-attributes.js";
 
-/** ONNX's GRU. Its rows are the gates z, r, n, as in the description. */
+/** ONNX's GRU, one layer for each direction. Its rows are the gates z, r, n, as in the description. */
 export function gru(ctx: Context, node: Node): void {
-  const resetAfter = readAttributes(node);
-  const x = ctx.privateInput(node, 0, "the sequence of a GRU comes from the data");
+  const attributes = gruAttributes(node);
+  const directions = attributes.directions.length;
+  const given = ctx.privateInput(node, 0, "the sequence of a GRU comes from the data");
   const W = ctx.weight(node, 1, "input weights W");
   const R = ctx.weight(node, 2, "recurrent weights R");
   const B = ctx.optional(node, 3) && ctx.weight(node, 3, "biases B");
-  if (ctx.optional(node, 4))
-    unsupportedNode(
-      node,
-      "sequence_lens is not supported; all sequences of a batch have the same length. Export the model without packed or masked sequences",
-    );
   const hidden = R.shape[2] ?? 0;
-  const declared = node.attributes.integer("hidden_size") ?? hidden;
-  node.attributes.refuseRest();
+  const declared = attributes.hidden ?? hidden;
   if (hidden < 1 || declared !== hidden)
     badNode(node, `hidden_size is ${declared}, but recurrent weights R have shape [${R.shape}]`);
-  expectShape(node, "W", W, [1, 3 * hidden, W.shape[2] ?? 1]);
-  expectShape(node, "R", R, [1, 3 * hidden, hidden]);
-  if (B) expectShape(node, "B", B, [1, 6 * hidden]);
+  expectShape(node, "W", W, [directions, 3 * hidden, W.shape[2] ?? 1]);
+  expectShape(node, "R", R, [directions, 3 * hidden, hidden]);
+  if (B) expectShape(node, "B", B, [directions, 6 * hidden]);
 
-  const layer: GruLayer = {
-    op: "gru",
-    name: node.name,
-    hidden,
-    resetAfter,
-    inputs: [x.name],
-    outputs: [node.outputs[0] ?? "", node.outputs[1] ?? ""],
-    W: ctx.addTensor(`${node.name}.W`, W.shape.slice(1), W.data),
-    U: ctx.addTensor(`${node.name}.U`, R.shape.slice(1), R.data),
-  };
-  if (B) {
-    layer.bW = ctx.addTensor(`${node.name}.bW`, [3 * hidden], B.data.slice(0, 3 * hidden));
-    layer.bU = ctx.addTensor(`${node.name}.bU`, [3 * hidden], B.data.slice(3 * hidden));
+  const x = attributes.batchFirst ? ctx.move(node, given, { op: "transpose", perm: [1, 0, 2] }) : given;
+  const lengths = sequenceLengths(ctx, node, x);
+  const weights = { W, R, B, hidden };
+  // Then the layer's results are the node's.
+  const plain = directions === 1 && !attributes.batchFirst;
+  const results = attributes.directions.map((direction, index) => {
+    const name = directions === 1 ? node.name : ctx.fresh(`${node.name}.${direction.reverse ? "reverse" : "forward"}`);
+    const state = initialState(ctx, node, attributes, hidden, index, x.shape?.[1]);
+    const layer: GruLayer = {
+      op: "gru",
+      name,
+      hidden,
+      resetAfter: attributes.resetAfter,
+      inputs: [x.name],
+      outputs: [0, 1].map((i) => (plain || !node.outputs[i] ? (node.outputs[i] ?? "") : ctx.fresh(`${name}.${i}`))),
+      ...tensors(ctx, name, weights, index),
+      ...functions(attributes, index),
+    };
+    if (state?.tensor) layer.initial = state.tensor;
+    if (state?.input || lengths) layer.inputs.push(state?.input ?? "");
+    if (lengths) layer.inputs.push(lengths);
+    ctx.layers.push(layer);
+    const [steps, batch] = [x.shape?.[0], x.shape?.[1]];
+    return [
+      { kind: "private" as const, name: layer.outputs[0]!, shape: [steps, 1, batch, hidden] },
+      { kind: "private" as const, name: layer.outputs[1]!, shape: [1, batch, hidden] },
+    ];
+  });
+  for (const [i, axis] of [1, 0].entries()) deliver(ctx, node, i, axis, attributes, results.map((r) => r[i]!));
+}
+
+/** Joins the directions' results, moves the batch to the front where layout says so, and names them. */
+function deliver(
+  ctx: Context,
+  node: Node,
+  position: number,
+  axis: number,
+  { batchFirst }: GruAttributes,
+  parts: PrivateValue[],
+): void {
+  const name = node.outputs[position];
+  if (!name) return;
+  const [first] = parts as [PrivateValue];
+  if (parts.length === 1 && !batchFirst) {
+    ctx.define(name, first);
+    return;
   }
-  const h0 = initialState(ctx, node, hidden);
-  if (h0) layer.inputs.push(h0);
-  ctx.layers.push(layer);
-  for (const name of layer.outputs) ctx.define(name, { kind: "private", name });
+  let joined = first;
+  if (parts.length > 1) {
+    const shape = first.shape?.map((d, i): Size => (i === axis ? parts.length : d));
+    const outputs = [batchFirst ? ctx.fresh(`${name}.joined`) : name];
+    joined = ctx.write({ op: "concat", name: node.name, inputs: parts.map((p) => p.name), outputs, axis }, shape);
+  }
+  const perm = position === 0 ? [2, 0, 1, 3] : [1, 0, 2];
+  if (batchFirst) ctx.move(node, joined, { op: "transpose", perm }, name);
 }
 
-/** Checks what is fixed in this version. @returns whether the reset gate acts after the matrix product. */
-function readAttributes(node: Node): boolean {
-  const { attributes } = node;
-  const direction = attributes.string("direction") ?? "forward";
-  if (direction !== "forward")
-    unsupportedNode(
-      node,
-      `attribute direction = ${quote(direction)} is not supported; supported is "forward"`,
-    );
-  const layout = attributes.integer("layout") ?? 0;
-  if (layout !== 0)
-    unsupportedNode(node, `attribute layout = ${layout} is not supported; supported is 0 (time first)`);
-  const activations = attributes.strings("activations") ?? ["Sigmoid", "Tanh"];
-  if (activations.map((a) => a.toLowerCase()).join() !== "sigmoid,tanh")
-    unsupportedNode(
-      node,
-      `attribute activations = ${quote(activations.join())} is not supported; supported is "Sigmoid,Tanh"`,
-    );
-  // Sigmoid and Tanh take no parameters, so empty lists say nothing.
-  for (const name of ["activation_alpha", "activation_beta"])
-    if ((attributes.floats(name) ?? []).length > 0)
-      unsupportedNode(node, `attribute ${name} is not supported; Sigmoid and Tanh have no parameters`);
-  if (attributes.float("clip") !== undefined)
-    unsupportedNode(node, "attribute clip is not supported; export the model without clipping");
-  const reset = attributes.integer("linear_before_reset") ?? 0;
-  if (reset !== 0 && reset !== 1) badNode(node, `linear_before_reset should be 0 or 1, not ${reset}`);
-  return reset === 1;
+function tensors(
+  ctx: Context,
+  name: string,
+  { W, R, B, hidden }: { W: ConstantValue; R: ConstantValue; B: ConstantValue | undefined; hidden: number },
+  index: number,
+): Pick<GruLayer, "W" | "U" | "bW" | "bU"> {
+  const part = (t: ConstantValue) => {
+    const size = t.data.length / t.shape[0]!;
+    return t.data.slice(index * size, (index + 1) * size);
+  };
+  const bias = B && part(B);
+  return {
+    W: ctx.addTensor(`${name}.W`, W.shape.slice(1), part(W)),
+    U: ctx.addTensor(`${name}.U`, R.shape.slice(1), part(R)),
+    ...(bias && {
+      bW: ctx.addTensor(`${name}.bW`, [3 * hidden], bias.slice(0, 3 * hidden)),
+      bU: ctx.addTensor(`${name}.bU`, [3 * hidden], bias.slice(3 * hidden)),
+    }),
+  };
 }
 
-/** The name of the initial state, unless it is zero. */
-function initialState(ctx: Context, node: Node, hidden: number): string | undefined {
+/** What differs from the usual GRU. */
+function functions(attributes: GruAttributes, index: number): Partial<GruLayer> {
+  const { reverse, gate, candidate } = attributes.directions[index]!;
+  return {
+    ...(reverse && { reverse }),
+    ...(gate.name !== "sigmoid" && { gate }),
+    ...(candidate.name !== "tanh" && { candidate }),
+    ...(attributes.clip !== undefined && { clip: attributes.clip }),
+  };
+}
+
+/** sequence_lens, unless they say that all sequences have all steps. @returns a name. */
+function sequenceLengths(ctx: Context, node: Node, x: PrivateValue): string | undefined {
+  const lengths = ctx.optional(node, 4);
+  if (!lengths) return undefined;
+  if (lengths.kind === "private" || lengths.kind === "token")
+    unsupportedNode(
+      node,
+      `sequence_lens ${quote(lengths.name)} is computed from the data or used otherwise too; supported are a model input that is used for nothing else, and constants`,
+    );
+  if (lengths.kind === "length") return lengths.name;
+  if (lengths.type !== "integer") badNode(node, "sequence_lens should hold integers");
+  const [steps, batch] = [x.shape?.[0], x.shape?.[1]];
+  const fill = fillOf(lengths);
+  if (fill !== undefined && fill === steps) return undefined;
+  if (lengths.kind === "public") return lengths.name;
+  const { shape, data } = lengths;
+  if (shape.length !== 1 || (typeof batch === "number" && shape[0] !== batch))
+    badNode(node, `sequence_lens has shape [${shape}], expected [${batch ?? "batch"}]`);
+  if (data.some((d) => d < 0 || (typeof steps === "number" && d > steps)))
+    badNode(node, `sequence_lens has lengths outside 0 .. ${steps}`);
+  return lengths.name;
+}
+
+/** The initial state of one direction: a value's name, or a tensor's, or nothing: zero. */
+function initialState(
+  ctx: Context,
+  node: Node,
+  { batchFirst, directions }: GruAttributes,
+  hidden: number,
+  index: number,
+  batch: Size,
+): { input?: string; tensor?: string } | undefined {
   const h0 = ctx.optional(node, 5);
   if (!h0) return undefined;
-  if (h0.kind === "private") return ctx.privateInput(node, 5, "").name;
-  if (h0.kind === "token") badNode(node, `initial_h ${quote(h0.name)} should hold reals`);
-  if (fillOf(h0) !== 0)
+  if (h0.kind === "token" || h0.kind === "length") badNode(node, `initial_h ${quote(h0.name)} should hold reals`);
+  if (h0.kind === "private") {
+    const all = ctx.privateInput(node, 5, "");
+    const turned = batchFirst ? ctx.move(node, all, { op: "transpose", perm: [1, 0, 2] }) : all;
+    if (directions.length === 1) return { input: turned.name };
+    return { input: ctx.move(node, turned, { op: "slice", parameters: [[index], [index + 1], [0]] }).name };
+  }
+  const fill = fillOf(h0);
+  const state = h0.kind === "constant" ? h0 : h0.expanded;
+  if (state) checkState(node, state, batchFirst, directions.length, hidden, state === h0 ? batch : 1);
+  if (fill === 0) return undefined;
+  const name = `${node.name}.initial`;
+  if (typeof fill === "number")
+    return { tensor: ctx.addTensor(name, [1, hidden], new Array<number>(hidden).fill(fill)) };
+  if (!state)
     unsupportedNode(
       node,
-      `initial_h ${quote(h0.name)} is a constant other than zero; supported are zero and a model input. ` +
-        "Make the initial state an input of the model",
+      `initial_h ${quote(h0.name)} is made in a way that is not supported; supported are zero, a constant, and a model input`,
     );
-  if (h0.kind === "constant") {
-    const [directions, , size] = h0.shape;
-    if (h0.shape.length !== 3 || directions !== 1 || size !== hidden)
-      badNode(node, `initial_h has shape [${h0.shape}], expected [1, batch, ${hidden}]`);
-  }
-  return undefined;
+  const rows = stateRows(state, batchFirst, hidden, index);
+  const [first] = rows as [number[]];
+  const same = rows.every((r) => r.every((v, i) => v === first[i]));
+  const kept = same ? [first] : rows;
+  if (kept.every((r) => r.every((v) => v === 0))) return undefined;
+  return { tensor: ctx.addTensor(name, [kept.length, hidden], kept.flat()) };
+}
+
+/** @param batch what the file says of it. An expansion's source may have size 1 everywhere. */
+function checkState(
+  node: Node,
+  { shape }: ConstantValue,
+  batchFirst: boolean,
+  directions: number,
+  hidden: number,
+  batch: Size,
+): void {
+  const [first, second, size] = shape;
+  const [along, rows] = batchFirst ? [second, first] : [first, second];
+  const fits = along === directions && size === hidden && rows !== 0 && (typeof batch !== "number" || rows === batch);
+  const ones = batch === 1 && (along === directions || along === 1) && (size === hidden || size === 1) && rows === 1;
+  const expected = batchFirst ? `[batch, ${directions}, ${hidden}]` : `[${directions}, batch, ${hidden}]`;
+  if (shape.length !== 3 || !(fits || ones))
+    badNode(node, `initial_h has shape [${shape}], expected ${expected}`);
+}
+
+/** One direction's states, a row for each sequence of the batch. */
+function stateRows(state: ConstantValue, batchFirst: boolean, hidden: number, index: number): number[][] {
+  const [first, second, size] = state.shape as [number, number, number];
+  const [along, batch] = batchFirst ? [second, first] : [first, second];
+  const direction = along === 1 ? 0 : index;
+  return Array.from({ length: batch }, (_, b) =>
+    Array.from({ length: hidden }, (_, i) => {
+      const row = batchFirst ? b * along + direction : direction * batch + b;
+      return state.data[row * size + (size === 1 ? 0 : i)]!;
+    }),
+  );
 }
 
 function expectShape(node: Node, what: string, tensor: ConstantValue, expected: number[]): void {
   if (`${tensor.shape}` !== `${expected}`)
-    badNode(node, `${what} has shape [${tensor.shape}], expected [${expected}] for a forward GRU`);
+    badNode(
+      node,
+      `${what} has shape [${tensor.shape}], expected [${expected}] for ${expected[0] === 1 ? "one direction" : "two directions"}`,
+    );
 }

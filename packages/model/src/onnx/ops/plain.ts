@@ -39,7 +39,7 @@ export function cast(ctx: Context, node: Node): void {
     ctx.define(name, { ...value, name, type: to, data });
     return;
   }
-  const from = value.kind === "public" ? value.type : value.kind === "token" ? "integer" : "float";
+  const from = value.kind === "public" ? value.type : value.kind !== "private" ? "integer" : "float";
   const harmless = from === to || (value.kind === "public" && from === "integer" && to === "float");
   if (!harmless)
     unsupportedNode(

@@ -2,7 +2,6 @@ import type { ShapeLayer } from "@sotto/core";
 import type { Context } from "../context.js";
 import { badNode, quote, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
-import { addBias } from "./dense.js";
 
 /** The sizes of any value, which are public even where its elements are private. */
 export function shape(ctx: Context, node: Node): void {
@@ -21,7 +20,7 @@ export function constantOfShape(ctx: Context, node: Node): void {
   if (value && value.data.length !== 1)
     badNode(node, `value has ${value.data.length} elements, expected one`);
   const input = ctx.input(node, 0);
-  if (input.kind === "private" || input.kind === "token")
+  if (input.kind === "private" || input.kind === "token" || input.kind === "length")
     unsupportedNode(node, `the shape ${quote(input.name)} depends on the data of the model's inputs`);
   const layer: ShapeLayer = {
     op: "constantOfShape",
@@ -31,29 +30,4 @@ export function constantOfShape(ctx: Context, node: Node): void {
     value: value?.data[0] ?? 0,
   };
   ctx.shape(node, layer, [input], value?.type ?? "float");
-}
-
-/** Add, Sub, Mul, Div of public values; and the bias of a dense layer. */
-export function arithmetic(op: "add" | "sub" | "mul" | "div") {
-  return (ctx: Context, node: Node): void => {
-    node.attributes.refuseRest();
-    const [a, b] = [ctx.input(node, 0), ctx.input(node, 1)];
-    if (op === "add" && a.kind === "private" && b.kind === "constant") {
-      addBias(ctx, node, a, b);
-      return;
-    }
-    if (op === "add" && a.kind === "constant" && b.kind === "private") {
-      addBias(ctx, node, b, a);
-      return;
-    }
-    if (a.kind === "private" || b.kind === "private" || a.kind === "token" || b.kind === "token")
-      unsupportedNode(
-        node,
-        "arithmetic on private values is not supported, except a constant bias added after a Gemm or MatMul",
-      );
-    if (a.type !== b.type) badNode(node, `its operands are of types ${a.type} and ${b.type}`);
-    const layer: ShapeLayer = { op, name: node.name, inputs: [], outputs: [node.outputs[0] ?? ""] };
-    if (op === "div") layer.integer = a.type === "integer";
-    ctx.shape(node, layer, [a, b], a.type);
-  };
 }

@@ -1,7 +1,9 @@
 import type { ViewLayer } from "@sotto/core";
 import type { Context } from "../context.js";
-import { badNode, quote, unsupportedNode } from "../errors.js";
+import { badNode, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
+import { position } from "../sizes.js";
+import { embedding } from "./embedding.js";
 
 type Parameters = Pick<ViewLayer, "perm" | "axis" | "allowzero">;
 
@@ -67,39 +69,21 @@ export function slice(ctx: Context, node: Node): void {
 export function gather(ctx: Context, node: Node): void {
   const axis = node.attributes.integer("axis") ?? 0;
   node.attributes.refuseRest();
-  const table = ctx.input(node, 0);
   const indices = ctx.input(node, 1);
-  if (indices.kind !== "token") {
-    write(ctx, node, "gather", node.inputs.slice(0, 2), { axis });
-    return;
-  }
-  if (table.kind !== "constant" || table.type !== "float" || table.shape.length !== 2)
-    unsupportedNode(
-      node,
-      `it looks up ${quote(table.name)} by the model input ${quote(indices.name)}; supported is a constant table [rows, columns] of reals`,
-    );
-  if (axis !== 0 && axis !== -2)
-    unsupportedNode(node, `attribute axis = ${axis} is not supported in a look-up; supported is 0`);
-  const name = node.outputs[0] ?? "";
-  ctx.layers.push({
-    op: "embedding",
-    name: node.name,
-    inputs: [indices.name],
-    outputs: [name],
-    table: ctx.addTensor(`${node.name}.table`, table.shape, table.data),
-  });
-  ctx.define(name, { kind: "private", name });
+  if (indices.kind === "token") embedding(ctx, node, indices, axis);
+  else write(ctx, node, "gather", node.inputs.slice(0, 2), { axis });
 }
 
-/** One slice for each part; sizes are an attribute before opset 13, then an input. */
+/** One slice for each part; sizes are an attribute before opset 13, then an input, or parts are equal. */
 export function split(ctx: Context, node: Node): void {
   const axis = node.attributes.integer("axis") ?? 0;
   const attribute = node.attributes.integers("split");
-  node.attributes.ignore("num_outputs");
+  const parts = node.attributes.integer("num_outputs") ?? node.outputs.length;
   node.attributes.refuseRest();
   const input = ctx.optional(node, 1);
-  const sizes = attribute ?? (input?.kind === "constant" ? Array.from(input.data) : undefined);
-  if (!sizes) unsupportedNode(node, "the sizes of the parts must be given as constants");
+  if (input && input.kind !== "constant")
+    unsupportedNode(node, "the sizes of the parts must be given as constants");
+  const sizes = attribute ?? (input ? Array.from(input.data) : equalParts(ctx, node, axis, parts));
   if (sizes.length !== node.outputs.length)
     badNode(node, `${sizes.length} sizes are given for ${node.outputs.length} outputs`);
   const axes = ctx.addIntegers(`${node.name}.axes`, [axis]);
@@ -109,6 +93,19 @@ export function split(ctx: Context, node: Node): void {
     start += size;
     const ends = ctx.addIntegers(`${node.name}.ends`, [start]);
     const inputs = [node.inputs[0] ?? "", starts, ends, axes];
-    ctx.view(node, { op: "slice", name: node.name, inputs, outputs: [node.outputs[i]!] });
+    if (node.outputs[i]) ctx.view(node, { op: "slice", name: node.name, inputs, outputs: [node.outputs[i]] });
   });
+}
+
+/** The last part is smaller where the parts can't be equal. */
+function equalParts(ctx: Context, node: Node, axis: number, parts: number): number[] {
+  const { shape } = ctx.input(node, 0);
+  const size = shape?.[position(axis, shape.length)];
+  if (typeof size !== "number")
+    unsupportedNode(node, "it splits an axis of unknown size into equal parts; export it with sizes");
+  const part = Math.ceil(size / parts);
+  const rest = size - part * (parts - 1);
+  if (parts !== node.outputs.length || rest < 0)
+    badNode(node, `it splits an axis of ${size} into ${parts} parts, and has ${node.outputs.length} outputs`);
+  return node.outputs.map((_, i) => (i === parts - 1 ? rest : part));
 }
