@@ -9,6 +9,16 @@ export {
   pytorchFixtures,
   writeSafetensors,
 } from "./pytorch.js";
+export { GraphWriter } from "./graph-writer.js";
+export { activate, interpret } from "./interpret.js";
+export {
+  type ActivationSpec,
+  type LayerSpec,
+  type ModelSpec,
+  randomFeeds,
+  randomModel,
+  writeRandomModel,
+} from "./random-model.js";
 export { uniform } from "./random.js";
 export { type Feed, type OnnxResult, runOnnx } from "./run-onnx.js";
 export {

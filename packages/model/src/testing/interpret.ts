@@ -15,10 +15,11 @@ import {
   type ReduceLayer,
 } from "@sotto/core";
 
-/** @returns the outputs by name. */
+/** @param watch is called with all values of every layer. @returns the outputs by name. */
 export function interpret(
   model: ModelDescription,
   feeds: Record<string, Constant>,
+  watch: (layer: Layer, results: readonly Constant[]) => void = () => {},
 ): Record<string, Constant> {
   const values = new Map<string, Constant>(Object.entries(model.constants));
   for (const { name } of model.inputs)
@@ -26,6 +27,7 @@ export function interpret(
   for (const layer of model.layers) {
     const inputs = layer.inputs.map((name) => (name ? values.get(name)! : undefined));
     const results = run(model, layer, inputs);
+    watch(layer, results);
     layer.outputs.forEach((name, i) => {
       if (name) values.set(name, results[i]!);
     });
