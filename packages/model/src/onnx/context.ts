@@ -200,7 +200,7 @@ export class Context {
     const found = viewElements(
       layer,
       known.map((v) => ({ shape: v.shape, elements: elementsOf(v) })),
-      parameters,
+      inputs.map((v, i) => v && { shape: v.shape, elements: parameters[i] }),
     );
     this.definePublic(layer, (first as PublicValue).type, {
       shape: found?.shape ?? shape,
@@ -234,7 +234,10 @@ export class Context {
     if (size > this.budget) badNode(node, "its constants are too large to fold");
     this.budget -= size;
     const found = mapElements(
-      inputs.map((v) => ({ shape: v.shape, elements: v.kind === "constant" ? Array.from(v.data) : v.elements })),
+      inputs.map((v) => ({
+        shape: v.shape,
+        elements: v.kind === "constant" ? Array.from(v.data) : v.elements,
+      })),
       f,
       Math.max(0, this.budget),
     );
@@ -279,7 +282,10 @@ export class Context {
     });
     const scalar = shape.length === 0;
     if (shape.length > 1)
-      unsupportedNode(node, `it makes a public value of shape [${shape}] from open sizes; supported are vectors`);
+      unsupportedNode(
+        node,
+        `it makes a public value of shape [${shape}] from open sizes; supported are vectors`,
+      );
     const joined = scalar ? this.fresh(`${name}.joined`) : name;
     this.layers.push({ op: "concat", name: node.name, inputs: parts, outputs: [joined], axis: 0 });
     if (scalar)
@@ -356,14 +362,18 @@ function dataOperands(layer: ViewLayer): number {
   return layer.op === "concat" ? layer.inputs.length : 1;
 }
 
-function publicResult(layer: ShapeLayer, inputs: readonly Value[]): Pick<PublicValue, "shape" | "elements" | "fill"> {
+function publicResult(
+  layer: ShapeLayer,
+  inputs: readonly Value[],
+): Pick<PublicValue, "shape" | "elements" | "fill"> {
   if (layer.op === "shape") {
     const rank = inputs[0]?.shape?.length ?? 0;
     const clamp = (i: number) => Math.min(Math.max(i < 0 ? i + rank : i, 0), rank);
     const elements = inputs[0]?.shape?.slice(clamp(layer.start ?? 0), clamp(layer.end ?? rank));
     return elements ? { shape: [elements.length], elements } : {};
   }
-  if (layer.op === "constantOfShape") return { shape: inputs[0] && elementsOf(inputs[0]), fill: layer.value ?? 0 };
+  if (layer.op === "constantOfShape")
+    return { shape: inputs[0] && elementsOf(inputs[0]), fill: layer.value ?? 0 };
   const operands = inputs.map((v) => ({ shape: v.shape, elements: elementsOf(v) }));
   return mapElements(operands, compute(layer.op, layer.integer ?? false)) ?? {};
 }

@@ -40,7 +40,9 @@ function modelInput(info: ValueInfoProto, isLength: boolean): ModelInput {
   const shape = tensor.shape.dim.map((dim, axis) => dimension(dim, name, axis));
   if (type === "integer" && isLength) {
     if (shape.length !== 1)
-      badModel(`model input ${quote(name)} is sequence_lens of a GRU, and has shape [${shape}]; expected [batch]`);
+      badModel(
+        `model input ${quote(name)} is sequence_lens of a GRU, and has shape [${shape}]; expected [batch]`,
+      );
     return { name, shape, kind: "length" };
   }
   return { name, shape, kind: type === "float" ? "real" : "token" };

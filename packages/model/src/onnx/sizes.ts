@@ -2,7 +2,14 @@
  * What an importer can know of shapes before sizes are: each size is a number, a name, or unknown.
  * Nothing is checked here; contradictions show when the plan is compiled, with all sizes known.
  */
-import { type ElementArray, foldConstant, type ShapeLayer, SottoError, type ViewLayer, applyView } from "@sotto/core";
+import {
+  applyView,
+  type ElementArray,
+  foldConstant,
+  type ShapeLayer,
+  SottoError,
+  type ViewLayer,
+} from "@sotto/core";
 import { MAX_KNOWN, type Size } from "./values.js";
 
 type Sizes = readonly Size[];
@@ -56,7 +63,10 @@ export function broadcastSizes(a: Sizes | undefined, b: Sizes | undefined): Size
   if (!a || !b) return undefined;
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
-    const [p, q] = [i - rank + a.length < 0 ? 1 : a[i - rank + a.length], i - rank + b.length < 0 ? 1 : b[i - rank + b.length]];
+    const [p, q] = [
+      i - rank + a.length < 0 ? 1 : a[i - rank + a.length],
+      i - rank + b.length < 0 ? 1 : b[i - rank + b.length],
+    ];
     if (p === 1 || p === q) return q;
     if (q === 1) return p;
     // One of two different sizes must be 1 at run time; a number above 1 is not.
@@ -69,11 +79,17 @@ export function position(axis: number, rank: number): number {
   return axis < 0 ? axis + rank : axis;
 }
 
-/** Applies a view to elements of which only some are known. */
+/** Elements of which only some are known. */
+export interface Known {
+  shape?: Size[];
+  elements?: Size[];
+}
+
+/** Applies a view to elements of which only some are known. @param parameters aligned with the view's inputs. */
 export function viewElements(
   layer: ViewLayer,
-  data: readonly { shape?: Size[]; elements?: Size[] }[],
-  parameters: readonly (Sizes | undefined)[],
+  data: readonly Known[],
+  parameters: readonly (Known | undefined)[],
   limit = MAX_KNOWN,
 ): { shape: number[]; elements: Size[] } | undefined {
   const all: Size[] = [];
@@ -84,8 +100,8 @@ export function viewElements(
     for (const element of elements) all.push(element);
   }
   const constants = layer.inputs.map((_, i) => {
-    const parameter = parameters[i];
-    return parameter && isKnown(parameter) ? { shape: [parameter.length], data: parameter } : undefined;
+    const { shape, elements } = parameters[i] ?? {};
+    return shape && elements && isKnown(shape) && isKnown(elements) ? { shape, data: elements } : undefined;
   });
   const result = attempt(() => applyView<ElementArray>(layer, operands, constants, limit)[0]);
   return result && { shape: result.shape, elements: Array.from(result.data, (i) => all[i]) };
@@ -93,7 +109,7 @@ export function viewElements(
 
 /** Applies a function to elements of which only some are known, broadcasting. */
 export function mapElements(
-  operands: readonly { shape?: Size[]; elements?: Size[] }[],
+  operands: readonly Known[],
   f: (...elements: Size[]) => Size,
   limit = MAX_KNOWN,
 ): { shape: number[]; elements: Size[] } | undefined {
@@ -101,7 +117,7 @@ export function mapElements(
   if (!shape || !isKnown(shape)) return undefined;
   const wide = operands.map((o) => {
     const layer: ViewLayer = { op: "expand", name: "", inputs: ["x", "shape"], outputs: [""] };
-    return viewElements(layer, [o], [undefined, shape], limit);
+    return viewElements(layer, [o], [undefined, { shape: [shape.length], elements: shape }], limit);
   });
   if (!wide.every((w) => w !== undefined)) return undefined;
   const size = shape.reduce((a, b) => a * b, 1);
@@ -116,7 +132,13 @@ export function compute(op: ShapeLayer["op"], integer: boolean) {
     if ((op === "add" && a === 0) || (op === "mul" && a === 1)) return b;
     if (typeof a !== "number" || typeof b !== "number") return undefined;
     const layer: ShapeLayer = { op, name: "", inputs: ["a", "b"], outputs: [""], integer };
-    return attempt(() => foldConstant(layer, [{ shape: [], data: [a] }, { shape: [], data: [b] }])[0]?.data[0]);
+    return attempt(
+      () =>
+        foldConstant(layer, [
+          { shape: [], data: [a] },
+          { shape: [], data: [b] },
+        ])[0]?.data[0],
+    );
   };
 }
 
@@ -128,7 +150,11 @@ function reshaped(x: Sizes | undefined, wanted: Sizes | undefined, allowzero: bo
   if (!wanted) return undefined;
   const shape = wanted.map((d, i) => (d === 0 && !allowzero ? x?.[i] : d));
   const open = wanted.indexOf(-1);
-  if (open >= 0) shape[open] = rest(x, shape.filter((_, i) => i !== open));
+  if (open >= 0)
+    shape[open] = rest(
+      x,
+      shape.filter((_, i) => i !== open),
+    );
   return shape;
 }
 

@@ -1,4 +1,10 @@
-import { type AttributeValue, type NodeSpec, type TensorSpec, type ValueSpec, writeOnnx } from "./write-onnx.js";
+import {
+  type AttributeValue,
+  type NodeSpec,
+  type TensorSpec,
+  type ValueSpec,
+  writeOnnx,
+} from "./write-onnx.js";
 
 /** Puts an ONNX model together node by node; names are made up. */
 export class GraphWriter {
@@ -19,9 +25,9 @@ export class GraphWriter {
     return name;
   }
 
-  /** An output with axes of open sizes. */
-  output(name: string, rank: number): void {
-    this.outputs.push({ name, shape: Array.from({ length: rank }, (_, i) => `${name}_${i}`) });
+  /** An output whose shape is not declared. */
+  output(name: string): void {
+    this.outputs.push({ name });
   }
 
   numbers(length: number, bound: number): number[] {
@@ -38,7 +44,12 @@ export class GraphWriter {
   }
 
   /** @returns the names of `count` outputs. */
-  nodes(op: string, inputs: string[], count: number, attributes: Record<string, AttributeValue> = {}): string[] {
+  nodes(
+    op: string,
+    inputs: string[],
+    count: number,
+    attributes: Record<string, AttributeValue> = {},
+  ): string[] {
     const name = `${op.toLowerCase()}${this.count++}`;
     const outputs = Array.from({ length: count }, (_, i) => `${name}_out${i}`);
     this.nodeList.push({ op, name, inputs, outputs, attributes });
@@ -58,7 +69,12 @@ export class GraphWriter {
   }
 
   /** Axes are an input of ReduceSum from opset 13, of the others from opset 18. */
-  reduce(op: "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin", x: string, axes: number[], keepdims = 0): string {
+  reduce(
+    op: "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin",
+    x: string,
+    axes: number[],
+    keepdims = 0,
+  ): string {
     if (this.opset < (op === "ReduceSum" ? 13 : 18)) return this.node(op, [x], { axes, keepdims });
     const name = this.constant(`axes${this.count++}`, [axes.length], axes, "int64");
     return this.node(op, [x, name], { keepdims });
@@ -67,7 +83,11 @@ export class GraphWriter {
   /** With the variances of nobody's data. */
   batchNorm(x: string, channels: number): string {
     const positive = this.numbers(channels, 0.5).map((v) => Math.fround(1 + v));
-    const [scale, offset, mean] = [0, 1, 2].map(() => this.weights([channels], 0.8)) as [string, string, string];
+    const [scale, offset, mean] = [0, 1, 2].map(() => this.weights([channels], 0.8)) as [
+      string,
+      string,
+      string,
+    ];
     return this.node("BatchNormalization", [
       x,
       scale,

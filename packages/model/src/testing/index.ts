@@ -10,7 +10,9 @@ export {
   writeSafetensors,
 } from "./pytorch.js";
 export { GraphWriter } from "./graph-writer.js";
+export { type GruModel, makeGruModel } from "./gru-model.js";
 export { activate, interpret } from "./interpret.js";
+export { uniform } from "./random.js";
 export {
   type ActivationSpec,
   type LayerSpec,
@@ -19,7 +21,6 @@ export {
   randomModel,
   writeRandomModel,
 } from "./random-model.js";
-export { uniform } from "./random.js";
 export { type Feed, type OnnxResult, runOnnx } from "./run-onnx.js";
 export {
   type AttributeValue,

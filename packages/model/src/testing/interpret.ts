@@ -89,9 +89,7 @@ function run(model: ModelDescription, layer: Layer, inputs: (Constant | undefine
     case "embedding": {
       const table = tensor(layer.table)!;
       const E = table.shape[1]!;
-      return [
-        { shape: [...x.shape, E], data: x.data.flatMap((t) => table.data.slice(t * E, (t + 1) * E)) },
-      ];
+      return [{ shape: [...x.shape, E], data: x.data.flatMap((t) => table.data.slice(t * E, (t + 1) * E)) }];
     }
     case "activation":
       return [{ shape: x.shape, data: x.data.map((v) => activate(layer.activation, v)) }];
@@ -158,16 +156,13 @@ function gru(
       const x = X!.data.slice((t * B + b) * I, (t * B + b + 1) * I);
       const dot = (M: Constant, row: number, v: number[]) =>
         v.reduce((sum, value, k) => sum + value * M.data[row * v.length + k]!, 0);
-      const gate = (row: number) =>
-        activate(f, limit(dot(W, row, x) + bW[row]! + dot(U, row, h) + bU[row]!));
+      const gate = (row: number) => activate(f, limit(dot(W, row, x) + bW[row]! + dot(U, row, h) + bU[row]!));
       const z = h.map((_, i) => gate(i));
       const r = h.map((_, i) => gate(H + i));
       const reset = h.map((v, i) => r[i]! * v);
       const n = h.map((_, i) => {
         const row = 2 * H + i;
-        const state = layer.resetAfter
-          ? r[i]! * (dot(U, row, h) + bU[row]!)
-          : dot(U, row, reset) + bU[row]!;
+        const state = layer.resetAfter ? r[i]! * (dot(U, row, h) + bU[row]!) : dot(U, row, reset) + bU[row]!;
         return activate(g, limit(dot(W, row, x) + bW[row]! + state));
       });
       h = h.map((v, i) => (1 - z[i]!) * n[i]! + z[i]! * v);

@@ -145,7 +145,8 @@ export function randomFeeds(spec: ModelSpec): Record<string, Feed> {
   const feeds: Record<string, Feed> = { x: reals(spec.steps, spec.batch, spec.inputSize) };
   if (spec.lengths === "input") feeds.lengths = { shape: [spec.batch], data: lengthsOf(spec), type: "int32" };
   spec.layers.forEach(({ initial, direction, hidden }, i) => {
-    if (initial === "input") feeds[`h${i}`] = reals(direction === "bidirectional" ? 2 : 1, spec.batch, hidden);
+    if (initial === "input")
+      feeds[`h${i}`] = reals(direction === "bidirectional" ? 2 : 1, spec.batch, hidden);
   });
   return feeds;
 }
@@ -171,15 +172,16 @@ export function writeRandomModel(spec: ModelSpec, timeFirst = false): Uint8Array
   let state = "";
   spec.layers.forEach((layer, i) => {
     const last = i === spec.layers.length - 1;
-    if (layer.initial === "input") g.input(`h${i}`, [layer.direction === "bidirectional" ? 2 : 1, B, layer.hidden]);
+    if (layer.initial === "input")
+      g.input(`h${i}`, [layer.direction === "bidirectional" ? 2 : 1, B, layer.hidden]);
     [y, state] = gru(g, spec, layer, i, x, size, timeFirst);
     size = layer.hidden * (layer.direction === "bidirectional" ? 2 : 1);
     if (!last || spec.head !== "none") x = g.reshape(g.transpose(y, [0, 2, 1, 3]), [0, 0, -1]);
   });
   if (spec.head === "none") {
-    if (spec.outputs !== "Y_h") g.output(y, 4);
-    if (spec.outputs !== "Y") g.output(state, 3);
-  } else g.output(...head(g, spec, x, state, size));
+    if (spec.outputs !== "Y_h") g.output(y);
+    if (spec.outputs !== "Y") g.output(state);
+  } else g.output(head(g, spec, x, state, size));
   return g.bytes();
 }
 
@@ -196,7 +198,17 @@ function before(g: GraphWriter, { before, inputSize: I }: ModelSpec): [string, n
   }
   if (before === "standardise") {
     const centred = g.node("Sub", ["x", g.weights([I], 0.5)]);
-    return [g.node("Div", [centred, g.constant("deviation", [I], Array.from({ length: I }, (_, i) => 0.7 + i / 5))]), I];
+    return [
+      g.node("Div", [
+        centred,
+        g.constant(
+          "deviation",
+          [I],
+          Array.from({ length: I }, (_, i) => 0.7 + i / 5),
+        ),
+      ]),
+      I,
+    ];
   }
   if (before === "batchNorm") return [g.transpose(g.batchNorm(g.transpose("x", [1, 2, 0]), I), [2, 0, 1]), I];
   return ["x", I];
@@ -245,31 +257,31 @@ function gru(
   return turned ? [g.transpose(y, [1, 2, 0, 3]), g.transpose(h, [1, 0, 2])] : [y, h];
 }
 
-/** @param x [T, B, F]. @param state [D, B, H]. @returns the output's name and number of axes. */
-function head(g: GraphWriter, { head }: ModelSpec, x: string, state: string, F: number): [string, number] {
+/** @param x [T, B, F]. @param state [D, B, H]. @returns the output. */
+function head(g: GraphWriter, { head }: ModelSpec, x: string, state: string, F: number): string {
   const dense = (from: string, size: number, to: number) =>
     g.node("Gemm", [from, g.weights([to, size], 0.5), g.weights([to], 0.5)], { transB: 1 });
   const last = () => g.reshape(g.transpose(state, [1, 0, 2]), [0, -1]);
   switch (head) {
     case "matMul":
-      return [g.node("Add", [g.weights([3], 0.5), g.node("MatMul", [x, g.weights([F, 3], 0.5)])]), 3];
+      return g.node("Add", [g.weights([3], 0.5), g.node("MatMul", [x, g.weights([F, 3], 0.5)])]);
     case "mlp":
-      return [g.node("Sigmoid", [dense(g.node("Relu", [dense(last(), F, 5)]), 5, 2)]), 2];
+      return g.node("Sigmoid", [dense(g.node("Relu", [dense(last(), F, 5)]), 5, 2)]);
     case "batchNorm":
-      return [dense(g.batchNorm(last(), F), F, 3), 2];
+      return dense(g.batchNorm(last(), F), F, 3);
     case "mean":
-      return [dense(g.reduce("ReduceMean", x, [0]), F, 3), 2];
+      return dense(g.reduce("ReduceMean", x, [0]), F, 3);
     case "max":
-      return [dense(g.reduce("ReduceMax", x, [0]), F, 3), 2];
+      return dense(g.reduce("ReduceMax", x, [0]), F, 3);
     case "last":
-      return [dense(g.node("Gather", [x, g.constant("minusOne", [], [-1], "int64")], { axis: 0 }), F, 3), 2];
+      return dense(g.node("Gather", [x, g.constant("minusOne", [], [-1], "int64")], { axis: 0 }), F, 3);
     case "residual":
-      return [g.node("Add", [x, g.node("Tanh", [g.node("MatMul", [x, g.weights([F, F], 0.5)])])]), 3];
+      return g.node("Add", [x, g.node("Tanh", [g.node("MatMul", [x, g.weights([F, F], 0.5)])])]);
     case "gated":
-      return [g.node("Mul", [g.node("Sigmoid", [g.node("MatMul", [x, g.weights([F, F], 0.5)])]), x]), 3];
+      return g.node("Mul", [g.node("Sigmoid", [g.node("MatMul", [x, g.weights([F, F], 0.5)])]), x]);
     case "softmax":
-      return [g.node("Softmax", [dense(last(), F, 4)], { axis: 1 }), 2];
+      return g.node("Softmax", [dense(last(), F, 4)], { axis: 1 });
     default:
-      return [dense(last(), F, 3), 2];
+      return dense(last(), F, 3);
   }
 }

@@ -21,8 +21,8 @@ export interface TensorSpec {
 
 export interface ValueSpec {
   name: string;
-  /** Numbers, or names of sizes left open. */
-  shape: (number | string)[];
+  /** Numbers, or names of sizes left open; nothing is declared if absent. */
+  shape?: (number | string)[];
   type?: keyof typeof TYPES;
 }
 
@@ -79,14 +79,14 @@ export function writeOnnx(model: OnnxModel): Uint8Array {
 }
 
 function valueInfo({ name, shape, type }: ValueSpec): ValueInfoProto {
-  const dim = shape.map((d) =>
+  const dim = shape?.map((d) =>
     typeof d === "number"
       ? { value: { case: "dimValue" as const, value: BigInt(d) } }
       : { value: { case: "dimParam" as const, value: d } },
   );
   return create(ValueInfoProtoSchema, {
     name,
-    type: { tensorType: { elemType: TYPES[type ?? "float"], shape: { dim } } },
+    type: { tensorType: { elemType: TYPES[type ?? "float"], ...(dim && { shape: { dim } }) } },
   });
 }
 

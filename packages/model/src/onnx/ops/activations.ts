@@ -36,7 +36,8 @@ export function clip(ctx: Context, node: Node): void {
     const input = ctx.optional(node, position);
     if (!input) return attribute;
     const value = input.kind === "constant" || input.kind === "public" ? fillOf(input) : undefined;
-    if (typeof value !== "number") unsupportedNode(node, `${name} ${quote(input.name)} is not a constant number`);
+    if (typeof value !== "number")
+      unsupportedNode(node, `${name} ${quote(input.name)} is not a constant number`);
     return value;
   };
   const [min, max] = [limit("min", 1), limit("max", 2)];
@@ -59,11 +60,11 @@ export function clip(ctx: Context, node: Node): void {
   else if (low !== undefined) {
     const edge = scalar(ctx, node, low);
     const above = write(ctx, node, combine(ctx, node, "sub", x, edge), { name: "relu" });
-    ctx.define(output, combine(ctx, node, "add", above, edge));
+    combine(ctx, node, "add", above, edge, output);
   } else if (high !== undefined) {
     const edge = scalar(ctx, node, high);
     const below = write(ctx, node, combine(ctx, node, "sub", edge, x), { name: "relu" });
-    ctx.define(output, combine(ctx, node, "sub", edge, below));
+    combine(ctx, node, "sub", edge, below, output);
   } else ctx.define(output, x);
 }
 

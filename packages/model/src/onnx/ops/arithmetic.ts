@@ -3,7 +3,14 @@ import type { Context } from "../context.js";
 import { badNode, quote, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
 import { broadcastSizes } from "../sizes.js";
-import { type ConstantValue, fillOf, type PrivateValue, type PublicValue, type Size, type Value } from "../values.js";
+import {
+  type ConstantValue,
+  fillOf,
+  type PrivateValue,
+  type PublicValue,
+  type Size,
+  type Value,
+} from "../values.js";
 import { addBias } from "./dense.js";
 
 type Op = "add" | "sub" | "mul" | "div";
@@ -53,9 +60,10 @@ export function power(ctx: Context, node: Node): void {
   const e = fillOf(exponent as ConstantValue | PublicValue);
   if (e !== 1 && e !== 2 && e !== 3)
     unsupportedNode(node, `the exponent is ${e ?? "not one number"}; supported are 1, 2 and 3`);
+  const output = node.outputs[0] ?? "";
   let y = x;
-  for (let i = 1; i < e; i++) y = product(ctx, node, y, x, ctx.fresh(`${node.outputs[0]}.power`));
-  ctx.define(node.outputs[0] ?? "", y);
+  for (let i = 2; i <= e; i++) y = product(ctx, node, y, x, i === e ? output : ctx.fresh(`${output}.power`));
+  if (e === 1) ctx.define(output, x);
 }
 
 /** Max and Min of private values, or of one and a number. */
@@ -72,23 +80,31 @@ export function extreme(op: "max" | "min") {
       );
       return;
     }
-    // max(a, b) = b + relu(a - b), min(a, b) = b - relu(b - a)
+    // max(a, b) = b + relu(a - b), min(a, b) = a - relu(a - b)
     const output = node.outputs[0] ?? "";
     const [first, ...others] = [...values].sort((a, b) => rankOf(a) - rankOf(b)) as [PrivateValue];
     let most = first;
-    for (const other of others as Value[]) {
-      const [from, to] = op === "max" ? [most, other] : [other, most];
-      const difference = combine(ctx, node, "sub", from, to);
-      const relu = write(ctx, node, difference, { name: "relu" });
-      most = combine(ctx, node, op === "max" ? "add" : "sub", other, relu);
-    }
-    ctx.define(output, most);
+    (others as Value[]).forEach((other, i) => {
+      const name = i === others.length - 1 ? output : undefined;
+      const relu = write(ctx, node, combine(ctx, node, "sub", most, other), { name: "relu" });
+      most =
+        op === "max"
+          ? combine(ctx, node, "add", other, relu, name)
+          : combine(ctx, node, "sub", most, relu, name);
+    });
+    if (others.length === 0) ctx.define(output, first);
   };
 }
 
-/** a + b or a - b under a new name; at least one of them is private. */
-export function combine(ctx: Context, node: Node, op: "add" | "sub", a: Value, b: Value): PrivateValue {
-  const name = ctx.fresh(`${node.outputs[0]}.${op}`);
+/** a + b or a - b, at least one of them private. */
+export function combine(
+  ctx: Context,
+  node: Node,
+  op: "add" | "sub",
+  a: Value,
+  b: Value,
+  name = ctx.fresh(`${node.outputs[0]}.${op}`),
+): PrivateValue {
   const step: Node = { ...node, inputs: [a.name, b.name], outputs: [name] };
   if (a.kind === "private" && b.kind === "private") joined(ctx, step, op, a, b);
   else if (a.kind === "private") withPublic(ctx, step, op, a, b as ConstantValue);
@@ -128,10 +144,7 @@ export function write(
 }
 
 export function minus(ctx: Context, node: Node, x: PrivateValue, name: string): PrivateValue {
-  return ctx.write(
-    { op: "sum", name: node.name, inputs: [x.name], outputs: [name], signs: [-1] },
-    x.shape,
-  );
+  return ctx.write({ op: "sum", name: node.name, inputs: [x.name], outputs: [name], signs: [-1] }, x.shape);
 }
 
 function rankOf(value: Value): number {
@@ -248,12 +261,7 @@ export function widened(
   if (c.kind === "constant" && c.data.length === 1 && xs && n <= xs.length) return x;
   const name = ctx.fresh(`${node.outputs[0]}.expanded`);
   const wanted = ctx.fresh(`${node.outputs[0]}.shape`);
-  if (c.kind === "constant")
-    return ctx.move(node, x, { op: "expand", parameters: [[...c.shape]] }, name);
+  if (c.kind === "constant") return ctx.move(node, x, { op: "expand", parameters: [[...c.shape]] }, name);
   ctx.layers.push({ op: "shape", name: node.name, inputs: [c.name], outputs: [wanted] });
-  return ctx.write(
-    { op: "expand", name: node.name, inputs: [x.name, wanted], outputs: [name] },
-    wide,
-  );
+  return ctx.write({ op: "expand", name: node.name, inputs: [x.name, wanted], outputs: [name] }, wide);
 }
-

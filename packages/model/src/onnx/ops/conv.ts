@@ -79,7 +79,10 @@ function along(
   const steps = typeof L === "number" ? Math.floor((L + pads[0] + pads[1] - span) / stride) + 1 : undefined;
   const same = stride === 1 && pads[0] + pads[1] === span - 1;
   if (steps !== undefined && steps < 1)
-    badNode(node, `its kernel spans ${span} steps, but with its padding the input has ${L! as number} + ${pads[0]} + ${pads[1]}`);
+    badNode(
+      node,
+      `its kernel spans ${span} steps, but with its padding the input has ${L! as number} + ${pads[0]} + ${pads[1]}`,
+    );
   return ctx.write(layer, [x.shape?.[0], W.shape[0], same ? L : steps]);
 }
 
@@ -153,7 +156,10 @@ function readGeometry(node: Node, W: ConstantValue, x: PrivateValue): Geometry {
     if (strides[i] === 1) return span - 1;
     const size = x.shape?.[2 + i];
     if (typeof size !== "number")
-      unsupportedNode(node, `auto_pad = ${automatic} with a stride needs a fixed size; export with explicit pads`);
+      unsupportedNode(
+        node,
+        `auto_pad = ${automatic} with a stride needs a fixed size; export with explicit pads`,
+      );
     return Math.max(0, (Math.ceil(size / strides[i]!) - 1) * strides[i]! + span - size);
   });
   const less = totals.map((t) => Math.floor(t / 2));

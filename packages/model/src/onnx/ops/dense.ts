@@ -2,8 +2,7 @@ import { applyView, type DenseLayer, type Elements } from "@sotto/core";
 import type { Context } from "../context.js";
 import { badNode, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
-import type { Size } from "../values.js";
-import type { ConstantValue, PrivateValue, Value } from "../values.js";
+import type { ConstantValue, PrivateValue, Size, Value } from "../values.js";
 import { affine, combine, widened } from "./arithmetic.js";
 
 const HINT = "supported are products of a private value and a constant matrix";
@@ -45,8 +44,9 @@ export function gemm(ctx: Context, node: Node): void {
     return;
   }
   const factor: ConstantValue = { kind: "constant", name: "", type: "float", shape: [], data: [beta] };
-  const x = beta === 1 ? scaledBias : affine(ctx, end, scaledBias, { scale: factor }, ctx.fresh(`${name}.beta`));
-  ctx.define(name, combine(ctx, end, "add", product, x));
+  const x =
+    beta === 1 ? scaledBias : affine(ctx, end, scaledBias, { scale: factor }, ctx.fresh(`${name}.beta`));
+  combine(ctx, end, "add", product, x, name);
 }
 
 /** A B, one of them constant. */
@@ -143,7 +143,10 @@ function matrix(ctx: Context, node: Node, position: number, what: string): Const
     unsupportedNode(node, `the ${what} has shape [${B.shape}]; supported are matrices`);
   const other = ctx.input(node, 1 - position);
   if (leading.length > 0 && !(other.shape && other.shape.length >= B.shape.length))
-    unsupportedNode(node, `the ${what} has shape [${B.shape}], with more axes than the other; supported are matrices`);
+    unsupportedNode(
+      node,
+      `the ${what} has shape [${B.shape}], with more axes than the other; supported are matrices`,
+    );
   return { ...B, shape };
 }
 

@@ -57,9 +57,16 @@ function move(
     moved.perm = [...(layer.perm ?? Array.from({ length: rank }, (_, i) => rank - 1 - i)), rank];
   else if (layer.op === "gather") moved.axis = position(layer.axis ?? 0, rank);
   else if ((layer.op === "squeeze" || layer.op === "unsqueeze") && axes)
-    replace(1, axes.map((a) => position(a, layer.op === "squeeze" ? rank : rank + axes.length)));
+    replace(
+      1,
+      axes.map((a) => position(a, layer.op === "squeeze" ? rank : rank + axes.length)),
+    );
   else if (layer.op === "slice" && (axes || !inputs[3])) {
-    if (axes) replace(3, axes.map((a) => position(a, rank)));
+    if (axes)
+      replace(
+        3,
+        axes.map((a) => position(a, rank)),
+      );
   } else if (layer.op === "reshape" && axes) replace(1, [...axes, columns]);
   else
     unsupportedNode(

@@ -81,7 +81,10 @@ function readActivations(node: Node, directions: number): Activation[] {
   const next = { alpha: 0, beta: 0 };
   const given = names.length > 0 ? names : new Array<string[]>(directions).fill(["Sigmoid", "Tanh"]).flat();
   if (given.length !== 2 * directions)
-    badNode(node, `activations should be ${2 * directions}, two for each direction, not ${quote(given.join())}`);
+    badNode(
+      node,
+      `activations should be ${2 * directions}, two for each direction, not ${quote(given.join())}`,
+    );
   return given.map((name) => {
     const known = ACTIVATIONS.get(name.toLowerCase());
     if (!known)

@@ -27,7 +27,8 @@ export function gru(ctx: Context, node: Node): void {
   // Then the layer's results are the node's.
   const plain = directions === 1 && !attributes.batchFirst;
   const results = attributes.directions.map((direction, index) => {
-    const name = directions === 1 ? node.name : ctx.fresh(`${node.name}.${direction.reverse ? "reverse" : "forward"}`);
+    const name =
+      directions === 1 ? node.name : ctx.fresh(`${node.name}.${direction.reverse ? "reverse" : "forward"}`);
     const state = initialState(ctx, node, attributes, hidden, index, x.shape?.[1]);
     const layer: GruLayer = {
       op: "gru",
@@ -35,7 +36,9 @@ export function gru(ctx: Context, node: Node): void {
       hidden,
       resetAfter: attributes.resetAfter,
       inputs: [x.name],
-      outputs: [0, 1].map((i) => (plain || !node.outputs[i] ? (node.outputs[i] ?? "") : ctx.fresh(`${name}.${i}`))),
+      outputs: [0, 1].map((i) =>
+        plain || !node.outputs[i] ? (node.outputs[i] ?? "") : ctx.fresh(`${name}.${i}`),
+      ),
       ...tensors(ctx, name, weights, index),
       ...functions(attributes, index),
     };
@@ -49,7 +52,15 @@ export function gru(ctx: Context, node: Node): void {
       { kind: "private" as const, name: layer.outputs[1]!, shape: [1, batch, hidden] },
     ];
   });
-  for (const [i, axis] of [1, 0].entries()) deliver(ctx, node, i, axis, attributes, results.map((r) => r[i]!));
+  for (const [i, axis] of [1, 0].entries())
+    deliver(
+      ctx,
+      node,
+      i,
+      axis,
+      attributes,
+      results.map((r) => r[i]!),
+    );
 }
 
 /** Joins the directions' results, moves the batch to the front where layout says so, and names them. */
@@ -72,7 +83,10 @@ function deliver(
   if (parts.length > 1) {
     const shape = first.shape?.map((d, i): Size => (i === axis ? parts.length : d));
     const outputs = [batchFirst ? ctx.fresh(`${name}.joined`) : name];
-    joined = ctx.write({ op: "concat", name: node.name, inputs: parts.map((p) => p.name), outputs, axis }, shape);
+    joined = ctx.write(
+      { op: "concat", name: node.name, inputs: parts.map((p) => p.name), outputs, axis },
+      shape,
+    );
   }
   const perm = position === 0 ? [2, 0, 1, 3] : [1, 0, 2];
   if (batchFirst) ctx.move(node, joined, { op: "transpose", perm }, name);
@@ -144,7 +158,8 @@ function initialState(
 ): { input?: string; tensor?: string } | undefined {
   const h0 = ctx.optional(node, 5);
   if (!h0) return undefined;
-  if (h0.kind === "token" || h0.kind === "length") badNode(node, `initial_h ${quote(h0.name)} should hold reals`);
+  if (h0.kind === "token" || h0.kind === "length")
+    badNode(node, `initial_h ${quote(h0.name)} should hold reals`);
   if (h0.kind === "private") {
     const all = ctx.privateInput(node, 5, "");
     const turned = batchFirst ? ctx.move(node, all, { op: "transpose", perm: [1, 0, 2] }) : all;
@@ -182,8 +197,10 @@ function checkState(
 ): void {
   const [first, second, size] = shape;
   const [along, rows] = batchFirst ? [second, first] : [first, second];
-  const fits = along === directions && size === hidden && rows !== 0 && (typeof batch !== "number" || rows === batch);
-  const ones = batch === 1 && (along === directions || along === 1) && (size === hidden || size === 1) && rows === 1;
+  const fits =
+    along === directions && size === hidden && rows !== 0 && (typeof batch !== "number" || rows === batch);
+  const ones =
+    batch === 1 && (along === directions || along === 1) && (size === hidden || size === 1) && rows === 1;
   const expected = batchFirst ? `[batch, ${directions}, ${hidden}]` : `[${directions}, batch, ${hidden}]`;
   if (shape.length !== 3 || !(fits || ones))
     badNode(node, `initial_h has shape [${shape}], expected ${expected}`);

@@ -87,8 +87,10 @@ export const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Conver
   ["Where", where],
 ]);
 
-const LOCAL_POOL = "pooling in windows is not supported; pool over the whole sequence, or use a convolution with a stride";
-const NORM = "this normalisation divides by what it computes from private values, which is not supported; use BatchNormalization";
+const LOCAL_POOL =
+  "pooling in windows is not supported; pool over the whole sequence, or use a convolution with a stride";
+const NORM =
+  "this normalisation divides by what it computes from private values, which is not supported; use BatchNormalization";
 const SELECTION =
   "selection by computed indices is not supported; for the last step take the GRU's last state (Y_h), or slice with constant indices";
 

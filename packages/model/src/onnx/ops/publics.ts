@@ -31,7 +31,10 @@ export function range(ctx: Context, node: Node): void {
   const [start, limit, delta] = [0, 1, 2].map((i) => {
     const value = known(ctx, node, i);
     if (value.kind !== "constant" || value.data.length !== 1)
-      unsupportedNode(node, `${quote(value.name)} is not a constant number; export the model with fixed sizes`);
+      unsupportedNode(
+        node,
+        `${quote(value.name)} is not a constant number; export the model with fixed sizes`,
+      );
     return value.data[0]!;
   }) as [number, number, number];
   const count = Math.max(0, Math.ceil((limit - start) / delta));

@@ -30,12 +30,21 @@ export function reduce(fn: ReduceLayer["fn"] | "min" | "prod") {
     const x = ctx.privateInput(node, 0, "reductions of open sizes are not supported");
     if (fn === "prod") unsupportedNode(node, "products over an axis of private values are not supported");
     const over = axes.length > 0 ? axes : x.shape?.map((_, i) => i);
-    if (!over) unsupportedNode(node, "it runs over all axes, and their number is unknown; export it with axes");
+    if (!over)
+      unsupportedNode(node, "it runs over all axes, and their number is unknown; export it with axes");
     if (fn !== "min") {
       write(ctx, node, x, fn, over, keepDims, name);
       return;
     }
-    const most = write(ctx, node, minus(ctx, node, x, ctx.fresh(`${name}.negative`)), "max", over, keepDims, ctx.fresh(`${name}.max`));
+    const most = write(
+      ctx,
+      node,
+      minus(ctx, node, x, ctx.fresh(`${name}.negative`)),
+      "max",
+      over,
+      keepDims,
+      ctx.fresh(`${name}.max`),
+    );
     minus(ctx, node, most, name);
   };
 }
@@ -59,7 +68,8 @@ export function batchNormalization(ctx: Context, node: Node): void {
   const training = node.attributes.integer("training_mode") ?? 0;
   node.attributes.ignore("momentum");
   node.attributes.refuseRest();
-  if (training !== 0) unsupportedNode(node, "training_mode is on; export the model in evaluation mode (model.eval())");
+  if (training !== 0)
+    unsupportedNode(node, "training_mode is on; export the model in evaluation mode (model.eval())");
   if (spatial !== 1) unsupportedNode(node, "attribute spatial = 0 is not supported; supported is 1");
   const x = ctx.privateInput(node, 0, "normalisation of constants is not supported");
   const names = ["scale", "bias B", "mean", "variance"];
@@ -80,7 +90,13 @@ export function batchNormalization(ctx: Context, node: Node): void {
   const factors = Float64Array.from(scale, (s, i) => s / Math.sqrt(variance[i]! + epsilon));
   if (!factors.every(Number.isFinite)) badNode(node, "a variance is negative or zero");
   const shape = [channels, ...new Array<number>(x.shape.length - 2).fill(1)];
-  const constant = (data: Float64Array): ConstantValue => ({ kind: "constant", name: "", type: "float", shape, data });
+  const constant = (data: Float64Array): ConstantValue => ({
+    kind: "constant",
+    name: "",
+    type: "float",
+    shape,
+    data,
+  });
   affine(ctx, node, x, {
     scale: constant(factors),
     offset: constant(Float64Array.from(bias, (b, i) => b - mean[i]! * factors[i]!)),
@@ -101,7 +117,10 @@ function write(
   if (rank !== undefined && gone.some((a) => !(a >= 0 && a < rank)))
     badNode(node, `axes [${axes}] are out of range: its input has ${rank}`);
   const shape = x.shape?.flatMap((d, i): Size[] => (!gone.includes(i) ? [d] : keepDims ? [1] : []));
-  return ctx.write({ op: "reduce", name: node.name, inputs: [x.name], outputs: [name], fn, axes, keepDims }, shape);
+  return ctx.write(
+    { op: "reduce", name: node.name, inputs: [x.name], outputs: [name], fn, axes, keepDims },
+    shape,
+  );
 }
 
 /** Of constants: one axis after the other. */
@@ -115,7 +134,8 @@ function fold(
 ): void {
   const rank = value.shape.length;
   const gone = (axes.length > 0 ? axes : value.shape.map((_, i) => i)).map((a) => position(a, rank));
-  if (gone.some((a) => !(a >= 0 && a < rank))) badNode(node, `axes [${axes}] are out of range: there are ${rank}`);
+  if (gone.some((a) => !(a >= 0 && a < rank)))
+    badNode(node, `axes [${axes}] are out of range: there are ${rank}`);
   if (value.data.length === 0 || !isKnown(value.shape)) badNode(node, "it reduces an empty constant");
   let { shape, data } = value as { shape: number[]; data: ArrayLike<number> };
   for (const axis of new Set(gone)) {

@@ -1,0 +1,445 @@
+import { SottoError } from "@sotto/core";
+import { describe, expect, it } from "vitest";
+import { GraphWriter, interpret, runOnnx, uniform } from "../testing/index.js";
+import { importOnnx } from "./import.js";
+
+type Build = (g: GraphWriter) => string;
+
+/** A model of one input x, of this shape, and the result of `build`. */
+function write(shape: (number | string)[], opset: number, build: Build): Uint8Array {
+  const g = new GraphWriter(opset, uniform(5));
+  g.input("x", shape);
+  g.output(build(g));
+  return g.bytes();
+}
+
+const sizes: Record<string, number> = { batch: 2, time: 5 };
+
+/** Compares with ONNX Runtime. @returns the operators of the description. */
+async function expectSame(bytes: Uint8Array, scale = 3): Promise<string> {
+  const model = importOnnx(bytes);
+  const random = uniform(9);
+  const feeds = Object.fromEntries(
+    model.inputs.map(({ name, shape }) => {
+      const fixed = shape.map((d) => (typeof d === "number" ? d : sizes[d]!));
+      const data = Array.from({ length: fixed.reduce((a, b) => a * b, 1) }, () =>
+        Math.fround(scale * random()),
+      );
+      return [name, { shape: fixed, data }];
+    }),
+  );
+  const expected = Object.values(await runOnnx(bytes, feeds))[0]!;
+  const found = Object.values(interpret(model, feeds))[0]!;
+  expect(found.shape).toEqual(expected.shape);
+  expected.data.forEach((v, i) => {
+    expect(found.data[i]).toBeCloseTo(v, 4);
+  });
+  return model.layers.map((l) => l.op).join(" ");
+}
+
+function failure(bytes: Uint8Array): string {
+  try {
+    importOnnx(bytes);
+  } catch (error) {
+    if (error instanceof SottoError) return `${error.code}: ${error.message}`;
+    throw error;
+  }
+  return "it was imported";
+}
+
+const reals = (g: GraphWriter, ...shape: number[]) => g.weights(shape, 1);
+const ints = (g: GraphWriter, ...data: number[]) => g.constant(`ints${data}`, [data.length], data, "int64");
+const scalar = (g: GraphWriter, value: number) => g.constant(`scalar${value}`, [], [value]);
+const index = (g: GraphWriter, value: number) => g.constant(`index${value}`, [], [value], "int64");
+const node =
+  (op: string, ...shape: number[]): Build =>
+  (g) =>
+    g.node(op, ["x", reals(g, ...shape)]);
+const turned =
+  (op: string, ...shape: number[]): Build =>
+  (g) =>
+    g.node(op, [reals(g, ...shape), "x"]);
+
+describe("arithmetic", () => {
+  const x = ["batch", 4, 3];
+  it.each<[string, (number | string)[], Build, string]>([
+    ["adds a constant", x, node("Add", 3), "affine"],
+    ["adds a column", x, node("Add", 4, 1), "affine"],
+    ["adds a number", x, (g) => g.node("Add", ["x", scalar(g, 2)]), "affine"],
+    ["subtracts", x, node("Sub", 1, 4, 3), "affine"],
+    ["subtracts from a constant", x, turned("Sub", 3), "sum affine"],
+    ["multiplies", x, turned("Mul", 4, 3), "affine"],
+    ["divides", x, node("Div", 3), "affine"],
+    ["broadcasts to more axes", [3], node("Add", 1, 3), "expand affine"],
+    ["broadcasts to larger ones", [2, 1], node("Mul", 4, 1, 3), "expand affine"],
+    ["broadcasts an open axis", ["batch", 3], node("Sub", 2, 3), "expand affine"],
+    ["negates", x, (g) => g.node("Neg", ["x"]), "sum"],
+    ["squares", x, (g) => g.node("Pow", ["x", scalar(g, 2)]), "product"],
+    ["cubes", x, (g) => g.node("Pow", ["x", scalar(g, 3)]), "product product"],
+    ["adds private values", x, (g) => g.node("Add", ["x", g.node("Tanh", ["x"])]), "activation sum"],
+    ["subtracts private values", x, (g) => g.node("Sub", ["x", g.node("Tanh", ["x"])]), "activation sum"],
+    [
+      "multiplies private values",
+      x,
+      (g) => g.node("Mul", ["x", g.node("Sigmoid", ["x"])]),
+      "activation product",
+    ],
+    [
+      "broadcasts private values",
+      x,
+      (g) => g.node("Add", ["x", g.reduce("ReduceSum", "x", [1], 1)]),
+      "reduce sum",
+    ],
+    ["takes the larger", x, (g) => g.node("Max", ["x", g.node("Neg", ["x"])]), "sum sum activation sum"],
+    ["takes the smaller", x, (g) => g.node("Min", ["x", scalar(g, 0.5)]), "affine activation sum"],
+    [
+      "folds what is constant",
+      x,
+      (g) => {
+        const deviation = g.node("Sqrt", [
+          g.node("Add", [g.constant("variance", [3], [1, 2, 3]), scalar(g, 0.1)]),
+        ]);
+        return g.node("Div", [g.node("Sub", ["x", reals(g, 3)]), deviation]);
+      },
+      "affine affine",
+    ],
+    [
+      "adds ones of open sizes",
+      x,
+      (g) => {
+        const ones = { value: { tensor: { shape: [1], data: [1] } } };
+        return g.node("Add", ["x", g.node("ConstantOfShape", [g.node("Shape", ["x"])], ones)]);
+      },
+      "affine",
+    ],
+  ])("%s", async (_, shape, build, ops) => {
+    expect(await expectSame(write(shape, 13, build))).toBe(ops);
+  });
+
+  it.each<[string, Build, RegExp]>([
+    ["division", turned("Div", 3), /unsupported.*division by a private value/],
+    ["zero", (g) => g.node("Div", ["x", scalar(g, 0)]), /bad-model.*which has a zero/],
+    ["shapes", node("Add", 2), /bad-model.*don't fit together/],
+    ["powers", (g) => g.node("Pow", ["x", scalar(g, 0.5)]), /unsupported.*exponent is 0.5; supported are/],
+    ["roots", (g) => g.node("Sqrt", ["x"]), /unsupported.*only on constants/],
+    [
+      "sizes",
+      (g) => {
+        const batch = g.node("Cast", [g.node("Gather", [g.node("Shape", ["x"]), index(g, 0)])], { to: 1 });
+        return g.node("Div", ["x", batch]);
+      },
+      /unsupported.*known only when the model runs.*fixed sizes/,
+    ],
+  ])("refuses %s", (_, build, message) => {
+    expect(failure(write(x, 13, build))).toMatch(message);
+  });
+});
+
+describe("products with matrices", () => {
+  const gemm =
+    (first: number[] | undefined, second: number[] | undefined, attributes: object, C?: number[]): Build =>
+    (g) => {
+      const operands = [first, second].map((s) => (s ? reals(g, ...s) : "x"));
+      return g.node("Gemm", [...operands, ...(C ? [reals(g, ...C)] : [])], attributes as never);
+    };
+  it.each<[string, (number | string)[], Build, string]>([
+    ["Gemm, x transposed", [3, 4], gemm(undefined, [3, 2], { transA: 1 }, [2]), "transpose dense"],
+    [
+      "Gemm, constant on the left",
+      [3, 4],
+      gemm([5, 3], undefined, {}, [4]),
+      "transpose dense transpose affine",
+    ],
+    [
+      "Gemm, both transposed",
+      [4, 3],
+      gemm([3, 5], undefined, { transA: 1, transB: 1, alpha: { float: 2 } }),
+      "dense transpose",
+    ],
+    ["Gemm, a full bias", [2, 3], gemm(undefined, [3, 2], { beta: { float: 3 } }, [2, 2]), "dense affine"],
+    [
+      "Gemm, a private bias",
+      [3, 3],
+      (g) => g.node("Gemm", ["x", reals(g, 3, 3), "x"], { beta: { float: 2 } }),
+      "dense affine sum",
+    ],
+    ["MatMul, batched", ["batch", 4, 3], node("MatMul", 3, 2), "dense"],
+    ["MatMul, matrix with an axis of size 1", ["batch", 4, 3], node("MatMul", 1, 3, 2), "dense"],
+    ["MatMul, a vector", ["batch", 4, 3], node("MatMul", 3), "dense squeeze"],
+    ["MatMul, constant on the left", ["batch", 4, 3], turned("MatMul", 5, 4), "transpose dense transpose"],
+    ["MatMul, of a vector", [3], turned("MatMul", 5, 3), "dense"],
+  ])("%s", async (_, shape, build, ops) => {
+    expect(await expectSame(write(shape, 13, build))).toBe(ops);
+  });
+
+  it("refuses products of private values and batches of matrices", () => {
+    const square: Build = (g) => g.node("MatMul", ["x", g.transpose("x", [1, 0])]);
+    expect(failure(write([3, 3], 13, square))).toMatch(/unsupported.*both operands are private \(attention/);
+    expect(failure(write([2, 3, 3], 13, node("MatMul", 2, 3, 3)))).toMatch(
+      /unsupported.*supported are matrices/,
+    );
+  });
+});
+
+describe("functions", () => {
+  it.each<[string, object, number]>([
+    ["Relu", {}, 13],
+    ["Sigmoid", {}, 13],
+    ["Tanh", {}, 7],
+    ["HardSigmoid", {}, 13],
+    ["HardSigmoid", { alpha: { float: 0.4 }, beta: { float: 0.3 } }, 13],
+    ["LeakyRelu", {}, 13],
+    ["LeakyRelu", { alpha: { float: 0.3 } }, 9],
+    ["Elu", {}, 13],
+    ["Elu", { alpha: { float: 0.3 } }, 13],
+    ["Softsign", {}, 13],
+    ["Softplus", {}, 13],
+    ["ThresholdedRelu", {}, 13],
+    ["ThresholdedRelu", { alpha: { float: 0.5 } }, 13],
+    ["Clip", { min: { float: -1 }, max: { float: 2 } }, 9],
+    ["Clip", { min: { float: 0 }, max: { float: 3.4e38 } }, 9],
+    ["Softmax", { axis: -1 }, 13],
+    ["LogSoftmax", { axis: 1 }, 11],
+  ])("%s %j", async (op, attributes, opset) => {
+    const bytes = write([4, 3], opset, (g) => g.node(op, ["x"], attributes as never));
+    expect(await expectSame(bytes)).toMatch(/^(activation|softmax|logSoftmax)$/);
+  });
+
+  it("limits by one or two constants", async () => {
+    const clip = (...limits: ((g: GraphWriter) => string)[]) =>
+      write([4, 3], 13, (g) => g.node("Clip", ["x", ...limits.map((l) => l(g))]));
+    const none = () => "";
+    expect(
+      await expectSame(
+        clip(
+          (g) => scalar(g, -1),
+          (g) => scalar(g, 1.5),
+        ),
+      ),
+    ).toBe("activation");
+    expect(await expectSame(clip((g) => scalar(g, 0)))).toBe("activation");
+    expect(await expectSame(clip((g) => scalar(g, 0.5)))).toBe("affine activation affine");
+    expect(await expectSame(clip(none, (g) => scalar(g, 0.5)))).toBe("sum affine activation sum affine");
+    expect(failure(clip(() => "x"))).toMatch(/unsupported.*min "x" is not a constant number/);
+  });
+
+  it("reads PRelu with one slope, and the logarithm of a softmax", async () => {
+    const slope: Build = (g) => g.node("PRelu", ["x", g.constant("slope", [1], [0.2])]);
+    expect(await expectSame(write([4, 3], 13, slope))).toBe("activation");
+    const log: Build = (g) => g.node("Log", [g.node("Softmax", ["x"])]);
+    expect(await expectSame(write([4, 3], 13, log))).toBe("logSoftmax");
+  });
+});
+
+describe("normalisation, reduction, pooling", () => {
+  const reduce = (
+    op: "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin",
+    axes: number[],
+    keep = 0,
+  ): Build => {
+    return (g) => g.reduce(op, "x", axes, keep);
+  };
+  it.each<[string, (number | string)[], Build, string, number?]>([
+    ["BatchNormalization of rows", ["batch", 3], (g) => g.batchNorm("x", 3), "affine"],
+    ["BatchNormalization over time", ["batch", 3, "time"], (g) => g.batchNorm("x", 3), "affine"],
+    ["ReduceMean", ["batch", "time", 3], reduce("ReduceMean", [1]), "reduce"],
+    ["ReduceMean, axes as input", ["batch", "time", 3], reduce("ReduceMean", [-2], 1), "reduce", 18],
+    ["ReduceSum", ["batch", "time", 3], reduce("ReduceSum", [0, 2]), "reduce"],
+    ["ReduceMax", ["batch", "time", 3], reduce("ReduceMax", [1]), "reduce"],
+    ["ReduceMin", ["batch", "time", 3], reduce("ReduceMin", [1]), "sum reduce sum"],
+    ["ReduceMean of all", ["batch", 3], (g) => g.node("ReduceMean", ["x"]), "reduce"],
+    [
+      "ReduceSum of nothing",
+      [2, 3],
+      (g) =>
+        g.node("Tanh", [
+          g.node("ReduceSum", ["x", g.constant("none", [0], [], "int64")], { noop_with_empty_axes: 1 }),
+        ]),
+      "activation",
+    ],
+    ["GlobalAveragePool", ["batch", 3, "time"], (g) => g.node("GlobalAveragePool", ["x"]), "reduce"],
+    ["GlobalMaxPool", ["batch", 3, "time", 2], (g) => g.node("GlobalMaxPool", ["x"]), "reduce"],
+  ])("%s", async (_, shape, build, ops, opset) => {
+    expect(await expectSame(write(shape, opset ?? 13, build))).toBe(ops);
+  });
+
+  it.each(["MaxPool", "AveragePool", "InstanceNormalization", "GatherND", "LSTM", "ArgMax"])(
+    "refuses %s",
+    (op) => {
+      expect(failure(write([2, 3, 4], 13, (g) => g.node(op, ["x"])))).toMatch(
+        new RegExp(`unsupported.*${op}\\).*(not supported).*(;|supported are)`),
+      );
+    },
+  );
+});
+
+describe("convolutions", () => {
+  const conv = (W: number[], attributes: object = {}, bias = true): Build => {
+    return (g) =>
+      g.node("Conv", ["x", reals(g, ...W), ...(bias ? [reals(g, W[0]!)] : [])], attributes as never);
+  };
+  const [x, wide] = [
+    ["batch", 4, 9],
+    ["batch", 4, 10],
+  ];
+  it.each<[string, (number | string)[], Build, string]>([
+    ["plain", x, conv([5, 4, 3]), "conv1d"],
+    ["of open length", ["batch", 4, "time"], conv([5, 4, 3], { pads: [1, 1] }, false), "conv1d"],
+    ["strides and pads", x, conv([5, 4, 3], { strides: [2], pads: [2, 0], kernel_shape: [3] }), "conv1d"],
+    ["dilations", x, conv([5, 4, 3], { dilations: [3] }), "conv1d"],
+    ["groups", x, conv([6, 2, 3], { group: 2 }), "conv1d"],
+    ["depthwise", x, conv([4, 1, 2], { group: 4 }), "conv1d"],
+    ["SAME_UPPER", x, conv([5, 4, 4], { auto_pad: "SAME_UPPER" }), "conv1d"],
+    ["SAME_LOWER", wide, conv([5, 4, 2], { auto_pad: "SAME_LOWER", strides: [3] }), "conv1d"],
+    ["SAME_UPPER with strides", wide, conv([5, 4, 3], { auto_pad: "SAME_UPPER", strides: [2] }), "conv1d"],
+    ["VALID", x, conv([5, 4, 2], { auto_pad: "VALID" }), "conv1d"],
+    [
+      "an axis of size 1 last",
+      ["batch", 4, "time", 1],
+      conv([5, 4, 3, 1], { pads: [1, 0, 1, 0] }),
+      "squeeze conv1d unsqueeze",
+    ],
+    [
+      "an axis of size 1 first",
+      ["batch", 4, 1, 9],
+      conv([4, 2, 1, 3], { group: 2, strides: [1, 2] }),
+      "squeeze conv1d unsqueeze",
+    ],
+    [
+      "a kernel over all features",
+      ["batch", 2, "time", 6],
+      conv([3, 2, 2, 6]),
+      "transpose reshape conv1d unsqueeze",
+    ],
+    [
+      "a kernel over all features, first",
+      ["batch", 2, 6, 7],
+      conv([3, 2, 6, 2], { dilations: [1, 2] }),
+      "reshape conv1d unsqueeze",
+    ],
+    [
+      "a Pad before it",
+      x,
+      (g) => {
+        const padded = g.node("Pad", ["x", ints(g, 0, 0, 2, 0, 0, 1), scalar(g, 0)]);
+        return g.node("Conv", [padded, reals(g, 5, 4, 3)], { pads: [1, 0] });
+      },
+      "conv1d",
+    ],
+  ])("%s", async (_, shape, build, ops) => {
+    expect(await expectSame(write(shape, 13, build))).toBe(ops);
+  });
+
+  it.each<[string, (number | string)[], Build, RegExp]>([
+    ["two dimensions", ["batch", 4, 9, 9], conv([5, 4, 3, 3]), /unsupported.*along one axis/],
+    ["channels", x, conv([5, 3, 3]), /bad-model.*kernel W has shape \[5,3,3\]/],
+    ["a kernel that is too long", x, conv([5, 4, 12]), /bad-model.*spans 12 steps/],
+    [
+      "lone padding",
+      x,
+      (g) => g.node("Tanh", [g.node("Pad", ["x", ints(g, 0, 0, 2, 0, 0, 1)])]),
+      /unsupported.*right before a Conv/,
+    ],
+    [
+      "padding at the end",
+      x,
+      (g) => g.node("Pad", ["x", ints(g, 0, 0, 2, 0, 0, 1)]),
+      /unsupported.*result of a Pad/,
+    ],
+    [
+      "other padding",
+      x,
+      (g) => g.node("Pad", ["x", ints(g, 0, 2, 0, 0, 0, 0)]),
+      /unsupported.*pads axes \[1\]/,
+    ],
+    [
+      "reflection",
+      x,
+      (g) => g.node("Pad", ["x", ints(g, 0, 0, 1, 0, 0, 1)], { mode: "reflect" }),
+      /unsupported.*reflect/,
+    ],
+  ])("refuses %s", (_, shape, build, message) => {
+    expect(failure(write(shape, 13, build))).toMatch(message);
+  });
+});
+
+describe("selection and shapes", () => {
+  const x = ["batch", "time", 3];
+  it.each<[string, (number | string)[], Build, number?]>([
+    ["the last step by Gather", x, (g) => g.node("Gather", ["x", index(g, -1)], { axis: 1 })],
+    [
+      "the last step by a computed index",
+      x,
+      (g) => {
+        const steps = g.node("Gather", [g.node("Shape", ["x"]), index(g, 1)]);
+        return g.node("Gather", ["x", g.node("Sub", [steps, index(g, 1)])], { axis: 1 });
+      },
+    ],
+    [
+      "the last step by Slice",
+      x,
+      (g) => g.node("Slice", ["x", ints(g, -1), ints(g, 2 ** 31 - 1), ints(g, 1)]),
+    ],
+    [
+      "every step backwards",
+      x,
+      (g) =>
+        g.node("Slice", [
+          "x",
+          ints(g, -1),
+          ints(g, -(2 ** 31)),
+          ints(g, 1),
+          g.constant("s", [1], [-1], "int64"),
+        ]),
+    ],
+    ["half of the features", x, (g) => g.node("Slice", ["x", ints(g, 0), ints(g, 2), ints(g, -1)])],
+    ["equal parts", [2, 6], (g) => g.nodes("Split", ["x"], 3, { axis: 1 })[1]!],
+    ["equal parts, counted", [2, 7], (g) => g.nodes("Split", ["x"], 3, { axis: 1, num_outputs: 3 })[2]!, 18],
+    ["parts of given sizes", [2, 6], (g) => g.nodes("Split", ["x"], 2, { axis: 1, split: [2, 4] })[1]!, 11],
+    ["Flatten", x, (g) => g.node("Flatten", ["x"], { axis: 2 })],
+    ["Squeeze of everything", [1, 3, 1], (g) => g.node("Squeeze", ["x"])],
+    [
+      "Expand to open sizes",
+      ["batch", 3],
+      (g) => {
+        // As PyTorch writes x.expand(-1, ...): sizes of -1 are replaced by the old ones, one by one.
+        const batch = g.node("Unsqueeze", [
+          g.node("Gather", [g.node("Shape", ["x"]), index(g, 0)]),
+          ints(g, 0),
+        ]);
+        const wanted = g.node("Concat", [ints(g, 4), batch, ints(g, -1)], { axis: 0 });
+        const ones = g.node("ConstantOfShape", [ints(g, 3)], {
+          value: { tensor: { shape: [1], data: [1], type: "int64" } },
+        });
+        const open = g.node("Equal", [wanted, g.node("Mul", [ones, ints(g, -1)])]);
+        return g.node("Expand", ["x", g.node("Where", [open, ones, wanted])]);
+      },
+    ],
+    [
+      "a Range of constants",
+      [5, 3],
+      (g) =>
+        g.node("Gather", [
+          "x",
+          g.node("Range", [index(g, 1), index(g, 5), g.constant("two", [], [2], "int64")]),
+        ]),
+    ],
+    [
+      "arithmetic of sizes",
+      [4, 6],
+      (g) => {
+        const d = g.node("Gather", [g.node("Shape", ["x"]), index(g, 1)]);
+        const half = g.node("Floor", [
+          g.node("Div", [g.node("Cast", [d], { to: 1 }), g.constant("half", [], [2])]),
+        ]);
+        const size = g.node("Unsqueeze", [
+          g.node("Cast", [g.node("Min", [half, g.constant("ten", [], [10])])], { to: 7 }),
+          ints(g, 0),
+        ]);
+        return g.node("Reshape", ["x", g.node("Concat", [ints(g, -1), size], { axis: 0 })]);
+      },
+    ],
+  ])("%s", async (_, shape, build, opset) => {
+    await expectSame(write(shape, opset ?? 13, build));
+  });
+});
