@@ -12,7 +12,8 @@ import {
 } from "@sotto/core";
 import { badModel, badNode, quote, unsupported, unsupportedNode } from "./errors.js";
 import type { Node } from "./graph.js";
-import { compute, isKnown, mapElements, viewElements, viewShape } from "./sizes.js";
+import { compute, isKnown, mapElements, position, viewElements, viewShape } from "./sizes.js";
+import { keepOrder } from "./sorted.js";
 import type { Numbers } from "./tensor.js";
 import {
   type ConstantValue,
@@ -130,6 +131,8 @@ export class Context {
   write(layer: Layer, shape: Size[] | undefined, more: Partial<PrivateValue> = {}): PrivateValue {
     const [name] = layer.outputs as [string];
     const value: PrivateValue = { kind: "private", name, ...more, ...(shape ? { shape } : {}) };
+    const sources = layer.inputs.map((input) => this.values.get(input)).filter((v) => v?.kind === "private");
+    keepOrder(layer, sources, shape);
     this.layers.push(layer);
     this.define(name, value);
     return value;
@@ -161,7 +164,7 @@ export class Context {
     const inputs = layer.inputs.map((name) => (name ? this.value(name) : undefined));
     const data = inputs.slice(0, dataOperands(layer)).map((v) => v ?? badNode(node, "an input is missing"));
     for (const value of inputs.slice(data.length))
-      if (value?.kind === "private" || value?.kind === "token" || value?.kind === "length")
+      if (value && value.kind !== "constant" && value.kind !== "public")
         unsupportedNode(node, `parameter ${quote(value.name)} depends on the data of the model's inputs`);
     const [name] = layer.outputs as [string];
     const first = data[0] ?? badNode(node, "it has no inputs");
@@ -179,11 +182,12 @@ export class Context {
       this.define(name, { ...first, shape, views });
       return;
     }
-    if (data.some((v) => v.kind === "token" || v.kind === "length"))
-      unsupportedNode(
-        node,
-        "indices of an embedding, and lengths, must be a model input as it is; move this to after the look-up",
-      );
+    for (const value of data)
+      if (value.kind === "token" || value.kind === "length" || value.kind === "order")
+        unsupportedNode(
+          node,
+          "indices of an embedding, and lengths, must be a model input as it is; move this to after the look-up",
+        );
     if (data.some((v) => v.kind === "private")) {
       for (const value of data)
         if (value.kind !== "private")
@@ -206,7 +210,7 @@ export class Context {
       shape: found?.shape ?? shape,
       elements: found?.elements,
       fill: others.every((f) => f === fill) ? fill : undefined,
-      expanded: layer.op === "expand" ? expansion(known[0]!, shape) : undefined,
+      expanded: expansion(layer, known[0]!, parameters, shape),
     });
   }
 
@@ -378,10 +382,32 @@ function publicResult(
   return mapElements(operands, compute(layer.op, layer.integer ?? false)) ?? {};
 }
 
-/** The constant behind a public value of this shape, if it is that constant, expanded along axes of size 1. */
-function expansion(value: ConstantValue | PublicValue, shape: Size[] | undefined): ConstantValue | undefined {
+/** The constant behind a view of public values, if these are that constant expanded along axes of size 1. */
+function expansion(
+  layer: ViewLayer,
+  value: ConstantValue | PublicValue,
+  parameters: readonly (Size[] | undefined)[],
+  shape: Size[] | undefined,
+): ConstantValue | undefined {
   const source = value.kind === "constant" ? value : value.expanded;
-  return source && shape?.length === source.shape.length ? source : undefined;
+  if (!source) return undefined;
+  const rank = source.shape.length;
+  if (layer.op === "expand") return shape?.length === rank ? source : undefined;
+  if (layer.op !== "slice" && layer.op !== "transpose") return undefined;
+  const given = parameters.map((p) => (p && isKnown(p) ? p : undefined));
+  if (layer.inputs.some((name, i) => i > 0 && name && !given[i])) return undefined;
+  const [, starts, ends, axes = starts?.map((_, i) => i), steps] = given;
+  // What is sliced of an expanded axis has the same elements, as long as there are any.
+  const kept = (axes ?? []).flatMap((a, i) => (source.shape[position(a, rank)] === 1 ? [] : [i]));
+  const lists = [starts, ends, axes, steps].map((list) => list && kept.map((i) => list[i]!));
+  const constants = [undefined, ...lists].map((data) => data && { shape: [data.length], data });
+  try {
+    const result = applyView<Numbers>(layer, [source], constants)[0]!;
+    return { ...source, ...result };
+  } catch (error) {
+    if (error instanceof SottoError) return undefined;
+    throw error;
+  }
 }
 
 /** Without properties that are undefined. */

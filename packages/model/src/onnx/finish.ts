@@ -1,6 +1,7 @@
 import type { Constant, Layer, ModelDescription, ModelInput, Tensor } from "@sotto/core";
 import type { Context } from "./context.js";
 import { badModel, quote, unsupported } from "./errors.js";
+import { isSorted } from "./sorted.js";
 import type { ConstantValue } from "./values.js";
 
 /**
@@ -36,6 +37,10 @@ function nameOutput(ctx: Context, output: string): void {
   if (value.kind !== "private")
     unsupported(`the model's output ${quote(output)} does not depend on its real inputs`);
   if (value.padding) unsupported(`the model's output ${quote(output)} is the result of a Pad`);
+  if (value.shape?.some(isSorted))
+    unsupported(
+      `the model's output ${quote(output)} has its sequences sorted by their lengths; bring them back into their order`,
+    );
   if (value.name === output) return;
   const producer = ctx.layers.find((layer) => layer.outputs.includes(value.name));
   if (value.final && producer?.outputs.length === 1) {

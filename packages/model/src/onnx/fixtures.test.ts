@@ -1,6 +1,6 @@
 import type { Constant, ModelDescription } from "@sotto/core";
 import { describe, expect, it } from "vitest";
-import { evaluate, fixture, fixtureNames, makeGruModel, runOnnx, uniform } from "../testing/index.js";
+import { fixture, fixtureNames, interpret, makeGruModel, runOnnx, uniform } from "../testing/index.js";
 import { importOnnx } from "./import.js";
 
 /** Random values for all inputs; sizes that the file leaves open become what `open` says. */
@@ -9,11 +9,18 @@ function sample(
   open: number,
 ): Record<string, Constant & { type: "float32" | "int64" }> {
   const random = uniform(3);
+  const whole = (n: number) => Math.floor(((random() + 1) / 2) * n);
+  const steps = model.inputs.find((i) => i.kind === "real")?.shape[1];
   const feeds = model.inputs.map(({ name, shape, kind }) => {
     const sizes = shape.map((d) => (typeof d === "number" ? d : open));
-    const data = Array.from({ length: sizes.reduce((a, b) => a * b, 1) }, () =>
-      kind === "real" ? Math.fround(random()) : Math.floor((random() + 1) * 5.5),
-    );
+    const draw = {
+      real: () => Math.fround(random()),
+      token: () => whole(11),
+      length: () => 1 + whole(typeof steps === "number" ? steps : open),
+    }[kind];
+    const data = Array.from({ length: sizes.reduce((a, b) => a * b, 1) }, draw);
+    // Padded outputs are as long as the longest sequence.
+    if (kind === "length") data[0] = typeof steps === "number" ? steps : open;
     return [name, { shape: sizes, data, type: kind === "real" ? "float32" : "int64" }] as const;
   });
   return Object.fromEntries(feeds);
@@ -23,7 +30,7 @@ async function expectSame(bytes: Uint8Array, open = 3): Promise<ModelDescription
   const model = importOnnx(bytes);
   const feeds = sample(model, open);
   const expected = await runOnnx(bytes, feeds);
-  const found = evaluate(model, feeds);
+  const found = interpret(model, feeds);
   expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort());
   for (const [name, { shape, data }] of Object.entries(expected)) {
     expect(found[name]!.shape).toEqual(shape);

@@ -13,19 +13,22 @@ export function modelInputs(graph: GraphProto, nodes: readonly Node[]): ModelInp
     .map((input) => modelInput(input, lengths.has(input.name)));
 }
 
-/** Values that are read, directly or converted, as the sequences' lengths of a GRU and as nothing else. */
+/** Values that are read, directly, converted or sorted, as the sequences' lengths of a GRU, and as nothing else. */
 function lengthNames(nodes: readonly Node[]): Set<string> {
   const lengths = new Set<string>();
   const other = new Set<string>();
   // From the end, so that what a converted value is used for is known before its source is met.
   for (const node of [...nodes].reverse())
     node.inputs.forEach((name, i) => {
-      const passed = (node.opType === "Cast" || node.opType === "Identity") && node.outputs[0];
+      if (i === 0 && node.opType === "Shape") return;
+      const passed = i === 0 && PASSING.has(node.opType) && node.outputs[0];
       const used = passed ? lengths.has(passed) && !other.has(passed) : node.opType === "GRU" && i === 4;
       (used ? lengths : other).add(name);
     });
   return new Set([...lengths].filter((name) => !other.has(name)));
 }
+
+const PASSING: ReadonlySet<string> = new Set(["Cast", "Identity", "TopK"]);
 
 function modelInput(info: ValueInfoProto, isLength: boolean): ModelInput {
   const { name } = info;

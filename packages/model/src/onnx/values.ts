@@ -23,6 +23,8 @@ export interface PublicValue {
   elements?: Size[];
   /** All elements are known to be this, whatever the shape. */
   fill?: Size;
+  /** All numbers from 0 up to this one's size. */
+  counts?: boolean;
   /** The constant that it is an expansion of, along axes of size 1. */
   expanded?: ConstantValue;
 }
@@ -54,10 +56,22 @@ export interface LengthValue {
   kind: "length";
   name: string;
   shape?: Size[];
+  /** In descending or ascending order (ops/order.ts). */
+  sorted?: boolean;
+}
+
+/** The positions that sort a model input of lengths, or bring what is sorted back. */
+export interface OrderValue {
+  kind: "order";
+  name: string;
+  shape?: Size[];
+  /** The model input. */
+  of: LengthValue;
+  inverse: boolean;
 }
 
 /** What the importer knows of a value; `name` is its name in the description (aliases share it). */
-export type Value = ConstantValue | PublicValue | PrivateValue | TokenValue | LengthValue;
+export type Value = ConstantValue | PublicValue | PrivateValue | TokenValue | LengthValue | OrderValue;
 
 /** The size that all elements are, if they are all the same and there are any. */
 export function fillOf(value: ConstantValue | PublicValue): Size {

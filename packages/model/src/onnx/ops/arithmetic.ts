@@ -154,7 +154,7 @@ function rankOf(value: Value): number {
 /** An operand of arithmetic: anything but indices. */
 function operand(ctx: Context, node: Node, position: number): Value {
   const value = ctx.input(node, position);
-  if (value.kind === "token" || value.kind === "length")
+  if (value.kind === "token" || value.kind === "length" || value.kind === "order")
     unsupportedNode(
       node,
       `it computes with the integers of model input ${quote(value.name)}; supported are indices of an embedding and lengths of sequences, as they are`,

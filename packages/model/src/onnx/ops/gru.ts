@@ -2,6 +2,7 @@ import type { GruLayer } from "@sotto/core";
 import type { Context } from "../context.js";
 import { badNode, quote, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
+import { isSorted, keepOrder, sortedSize } from "../sorted.js";
 import { type ConstantValue, fillOf, type PrivateValue, type Size } from "../values.js";
 import { type GruAttributes, gruAttributes } from "./gru-attributes.js";
 
@@ -23,6 +24,8 @@ export function gru(ctx: Context, node: Node): void {
 
   const x = attributes.batchFirst ? ctx.move(node, given, { op: "transpose", perm: [1, 0, 2] }) : given;
   const lengths = sequenceLengths(ctx, node, x);
+  if (isSorted(x.shape?.[1]) && !lengths)
+    unsupportedNode(node, "its sequences are sorted, and it has no lengths");
   const weights = { W, R, B, hidden };
   // Then the layer's results are the node's.
   const plain = directions === 1 && !attributes.batchFirst;
@@ -45,8 +48,9 @@ export function gru(ctx: Context, node: Node): void {
     if (state?.tensor) layer.initial = state.tensor;
     if (state?.input || lengths) layer.inputs.push(state?.input ?? "");
     if (lengths) layer.inputs.push(lengths);
-    ctx.layers.push(layer);
     const [steps, batch] = [x.shape?.[0], x.shape?.[1]];
+    keepOrder(layer, state?.value ? [x, state.value] : [x], [batch]);
+    ctx.layers.push(layer);
     return [
       { kind: "private" as const, name: layer.outputs[0]!, shape: [steps, 1, batch, hidden] },
       { kind: "private" as const, name: layer.outputs[1]!, shape: [1, batch, hidden] },
@@ -128,12 +132,17 @@ function functions(attributes: GruAttributes, index: number): Partial<GruLayer> 
 function sequenceLengths(ctx: Context, node: Node, x: PrivateValue): string | undefined {
   const lengths = ctx.optional(node, 4);
   if (!lengths) return undefined;
-  if (lengths.kind === "private" || lengths.kind === "token")
+  if (lengths.kind === "private" || lengths.kind === "token" || lengths.kind === "order")
     unsupportedNode(
       node,
       `sequence_lens ${quote(lengths.name)} is computed from the data or used otherwise too; supported are a model input that is used for nothing else, and constants`,
     );
-  if (lengths.kind === "length") return lengths.name;
+  if (lengths.kind === "length") {
+    const sorted = x.shape?.[1] === sortedSize(lengths);
+    if (sorted !== (lengths.sorted ?? false))
+      unsupportedNode(node, "of its sequences and their lengths only one is sorted");
+    return lengths.name;
+  }
   if (lengths.type !== "integer") badNode(node, "sequence_lens should hold integers");
   const [steps, batch] = [x.shape?.[0], x.shape?.[1]];
   const fill = fillOf(lengths);
@@ -151,24 +160,26 @@ function sequenceLengths(ctx: Context, node: Node, x: PrivateValue): string | un
 function initialState(
   ctx: Context,
   node: Node,
-  { batchFirst, directions }: GruAttributes,
+  attributes: GruAttributes,
   hidden: number,
   index: number,
   batch: Size,
-): { input?: string; tensor?: string } | undefined {
+): { input?: string; tensor?: string; value?: PrivateValue } | undefined {
+  const { batchFirst, directions } = attributes;
   const h0 = ctx.optional(node, 5);
   if (!h0) return undefined;
-  if (h0.kind === "token" || h0.kind === "length")
+  if (h0.kind === "token" || h0.kind === "length" || h0.kind === "order")
     badNode(node, `initial_h ${quote(h0.name)} should hold reals`);
   if (h0.kind === "private") {
     const all = ctx.privateInput(node, 5, "");
     const turned = batchFirst ? ctx.move(node, all, { op: "transpose", perm: [1, 0, 2] }) : all;
-    if (directions.length === 1) return { input: turned.name };
-    return { input: ctx.move(node, turned, { op: "slice", parameters: [[index], [index + 1], [0]] }).name };
+    if (directions.length === 1) return { input: turned.name, value: turned };
+    const own = ctx.move(node, turned, { op: "slice", parameters: [[index], [index + 1], [0]] });
+    return { input: own.name, value: own };
   }
   const fill = fillOf(h0);
   const state = h0.kind === "constant" ? h0 : h0.expanded;
-  if (state) checkState(node, state, batchFirst, directions.length, hidden, state === h0 ? batch : 1);
+  if (state) checkState(node, state, attributes, hidden, batch, state !== h0);
   if (fill === 0) return undefined;
   const name = `${node.name}.initial`;
   if (typeof fill === "number")
@@ -183,27 +194,30 @@ function initialState(
   const same = rows.every((r) => r.every((v, i) => v === first[i]));
   const kept = same ? [first] : rows;
   if (kept.every((r) => r.every((v) => v === 0))) return undefined;
+  if (!same && isSorted(batch))
+    unsupportedNode(node, "its sequences are sorted, and its initial states differ");
   return { tensor: ctx.addTensor(name, [kept.length, hidden], kept.flat()) };
 }
 
-/** @param batch what the file says of it. An expansion's source may have size 1 everywhere. */
+/** @param expanded whether the shape is that of an expansion's source, which may have size 1 everywhere. */
 function checkState(
   node: Node,
   { shape }: ConstantValue,
-  batchFirst: boolean,
-  directions: number,
+  { batchFirst, directions }: GruAttributes,
   hidden: number,
   batch: Size,
+  expanded: boolean,
 ): void {
   const [first, second, size] = shape;
   const [along, rows] = batchFirst ? [second, first] : [first, second];
-  const fits =
-    along === directions && size === hidden && rows !== 0 && (typeof batch !== "number" || rows === batch);
-  const ones =
-    batch === 1 && (along === directions || along === 1) && (size === hidden || size === 1) && rows === 1;
-  const expected = batchFirst ? `[batch, ${directions}, ${hidden}]` : `[${directions}, batch, ${hidden}]`;
-  if (shape.length !== 3 || !(fits || ones))
-    badNode(node, `initial_h has shape [${shape}], expected ${expected}`);
+  const fits = (found: number | undefined, wanted: Size) =>
+    found === wanted || (found === 1 && expanded) || (typeof wanted !== "number" && found !== 0);
+  const expected = [directions.length, typeof batch === "number" ? batch : "batch", hidden];
+  if (shape.length !== 3 || !fits(along, directions.length) || !fits(rows, batch) || !fits(size, hidden))
+    badNode(
+      node,
+      `initial_h has shape [${shape}], expected [${batchFirst ? [expected[1], expected[0], expected[2]] : expected}]`,
+    );
 }
 
 /** One direction's states, a row for each sequence of the batch. */

@@ -5,6 +5,7 @@ import { arithmetic, extreme, negate, power } from "./arithmetic.js";
 import { conv, pad } from "./conv.js";
 import { gemm, matMul } from "./dense.js";
 import { gru } from "./gru.js";
+import { scatter, topK } from "./order.js";
 import { cast, constant, dropout, identity } from "./plain.js";
 import { equal, publicFunction, range, tile, where } from "./publics.js";
 import { batchNormalization, globalPool, reduce } from "./reduce.js";
@@ -69,6 +70,7 @@ export const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Conver
   ["ReduceSum", reduce("sum")],
   ["Relu", activation("relu")],
   ["Reshape", reshape],
+  ["ScatterElements", scatter],
   ["Shape", shape],
   ["Sigmoid", activation("sigmoid")],
   ["Slice", slice],
@@ -82,6 +84,7 @@ export const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Conver
   ["Tanh", activation("tanh")],
   ["ThresholdedRelu", activation("thresholdedRelu", { alpha: 1 })],
   ["Tile", tile],
+  ["TopK", topK],
   ["Transpose", transpose],
   ["Unsqueeze", withAxes("unsqueeze")],
   ["Where", where],
@@ -105,7 +108,6 @@ export const REFUSED: ReadonlyMap<string, string> = new Map([
   ["GatherElements", SELECTION],
   ["GatherND", SELECTION],
   ["ScatterND", SELECTION],
-  ["ScatterElements", SELECTION],
   ["LSTM", "LSTMs are not supported; supported are GRUs, with what is usual around them"],
   ["RNN", "simple recurrent layers are not supported; supported are GRUs, with what is usual around them"],
 ]);

@@ -3,7 +3,7 @@ import type { Context } from "../context.js";
 import { badNode, quote, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
 import type { ElementType } from "../tensor.js";
-import type { ConstantValue, PublicValue, Size } from "../values.js";
+import { type ConstantValue, fillOf, type PublicValue, type Size } from "../values.js";
 
 type Known = ConstantValue | PublicValue;
 
@@ -28,6 +28,14 @@ export const where = elementwise(3, "float", (condition, a, b) =>
 /** Numbers from start up to limit. */
 export function range(ctx: Context, node: Node): void {
   node.attributes.refuseRest();
+  const end = known(ctx, node, 1);
+  const [from, by] = [0, 2].map((i) => fillOf(known(ctx, node, i)));
+  if (end.kind === "public" && from === 0 && by === 1) {
+    // Only for the order of sorted sequences (ops/order.ts); as values, open sizes can't be counted.
+    const [name, shape] = [node.outputs[0] ?? "", [fillOf(end)]];
+    ctx.define(name, { kind: "public", name, type: end.type, shape, counts: true });
+    return;
+  }
   const [start, limit, delta] = [0, 1, 2].map((i) => {
     const value = known(ctx, node, i);
     if (value.kind !== "constant" || value.data.length !== 1)

@@ -27,6 +27,11 @@ export function reduce(fn: ReduceLayer["fn"] | "min" | "prod") {
       fold(ctx, node, fn, value, axes, keepDims);
       return;
     }
+    if (value.kind === "public" && value.elements?.length === 1) {
+      const op = keepDims ? "identity" : "squeeze";
+      ctx.view(node, { op, name: node.name, inputs: [value.name], outputs: [name] });
+      return;
+    }
     const x = ctx.privateInput(node, 0, "reductions of open sizes are not supported");
     if (fn === "prod") unsupportedNode(node, "products over an axis of private values are not supported");
     const over = axes.length > 0 ? axes : x.shape?.map((_, i) => i);

@@ -20,7 +20,7 @@ export function constantOfShape(ctx: Context, node: Node): void {
   if (value && value.data.length !== 1)
     badNode(node, `value has ${value.data.length} elements, expected one`);
   const input = ctx.input(node, 0);
-  if (input.kind === "private" || input.kind === "token" || input.kind === "length")
+  if (input.kind !== "constant" && input.kind !== "public")
     unsupportedNode(node, `the shape ${quote(input.name)} depends on the data of the model's inputs`);
   const layer: ShapeLayer = {
     op: "constantOfShape",

@@ -4,6 +4,7 @@ import { badNode, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
 import { position } from "../sizes.js";
 import { embedding } from "./embedding.js";
+import { gatherSorted } from "./order.js";
 
 type Parameters = Pick<ViewLayer, "perm" | "axis" | "allowzero">;
 
@@ -71,6 +72,7 @@ export function gather(ctx: Context, node: Node): void {
   node.attributes.refuseRest();
   const indices = ctx.input(node, 1);
   if (indices.kind === "token") embedding(ctx, node, indices, axis);
+  else if (indices.kind === "order") gatherSorted(ctx, node, indices, axis);
   else write(ctx, node, "gather", node.inputs.slice(0, 2), { axis });
 }
 
