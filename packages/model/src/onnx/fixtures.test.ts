@@ -1,6 +1,6 @@
 import type { Constant, ModelDescription } from "@sotto/core";
 import { describe, expect, it } from "vitest";
-import { fixture, fixtureNames, interpret, makeGruModel, runOnnx, uniform } from "../testing/index.js";
+import { evaluate, fixture, fixtureNames, makeGruModel, runOnnx, uniform } from "../testing/index.js";
 import { importOnnx } from "./import.js";
 
 /** Random values for all inputs; sizes that the file leaves open become what `open` says. */
@@ -11,16 +11,17 @@ function sample(
   const random = uniform(3);
   const whole = (n: number) => Math.floor(((random() + 1) / 2) * n);
   const steps = model.inputs.find((i) => i.kind === "real")?.shape[1];
+  const longest = typeof steps === "number" ? steps : open + 1;
   const feeds = model.inputs.map(({ name, shape, kind }) => {
-    const sizes = shape.map((d) => (typeof d === "number" ? d : open));
+    const sizes = shape.map((d) => (typeof d === "number" ? d : d === "time" ? open + 1 : open));
     const draw = {
       real: () => Math.fround(random()),
       token: () => whole(11),
-      length: () => 1 + whole(typeof steps === "number" ? steps : open),
+      length: () => 1 + whole(longest),
     }[kind];
     const data = Array.from({ length: sizes.reduce((a, b) => a * b, 1) }, draw);
     // Padded outputs are as long as the longest sequence.
-    if (kind === "length") data[0] = typeof steps === "number" ? steps : open;
+    if (kind === "length") data[data.length - 1] = longest;
     return [name, { shape: sizes, data, type: kind === "real" ? "float32" : "int64" }] as const;
   });
   return Object.fromEntries(feeds);
@@ -30,7 +31,7 @@ async function expectSame(bytes: Uint8Array, open = 3): Promise<ModelDescription
   const model = importOnnx(bytes);
   const feeds = sample(model, open);
   const expected = await runOnnx(bytes, feeds);
-  const found = interpret(model, feeds);
+  const found = evaluate(model, feeds, { range: 1 });
   expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort());
   for (const [name, { shape, data }] of Object.entries(expected)) {
     expect(found[name]!.shape).toEqual(shape);
@@ -44,7 +45,8 @@ const ops = (model: ModelDescription) => model.layers.map((layer) => layer.op).j
 
 describe("models that PyTorch wrote", () => {
   it.each(fixtureNames())("%s means what ONNX Runtime computes", async (name) => {
-    await expectSame(fixture(name));
+    // PyTorch's exporter fixes the batch of packed sequences' zero state.
+    await expectSame(fixture(name), name.startsWith("packed") ? 2 : 3);
   });
 
   it.each([1, 4])("open sizes may be %d", async (open) => {
@@ -75,7 +77,7 @@ describe("models that PyTorch wrote", () => {
   it("fuses the bias, passes the shape arithmetic on", () => {
     const model = importOnnx(fixture("deep"));
     expect(ops(model)).toBe(
-      "dense tanh transpose gru squeeze transpose reshape dense sigmoid dense shape gather unsqueeze concat reshape",
+      "dense activation transpose gru squeeze transpose reshape dense activation dense shape gather unsqueeze concat reshape",
     );
     expect(model.inputs).toEqual([{ name: "x", shape: ["batch", 5, 3], kind: "real" }]);
     const first = model.layers[0]!;
@@ -85,7 +87,7 @@ describe("models that PyTorch wrote", () => {
   it("takes tokens and an embedding", () => {
     const model = importOnnx(fixture("text"));
     expect(model.inputs).toEqual([{ name: "tokens", shape: ["batch", "time"], kind: "token" }]);
-    expect(ops(model)).toBe("embedding transpose gru squeeze dense sigmoid");
+    expect(ops(model)).toBe("embedding transpose gru squeeze dense activation");
   });
 
   it("takes the initial state as an input", () => {

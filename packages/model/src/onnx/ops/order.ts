@@ -52,7 +52,7 @@ export function scatter(ctx: Context, node: Node): void {
   ctx.define(node.outputs[0] ?? "", { ...order, inverse: true });
 }
 
-/** Gather by an order: nothing moves, but the axis is called sorted, or no longer so. */
+/** Gather by an order: no element moves, but the axis is called sorted, or no longer so. */
 export function gatherSorted(ctx: Context, node: Node, order: OrderValue, axis: number): void {
   const x = ctx.privateInput(node, 0, "only sequences are brought into the order of their lengths");
   const at = x.shape && position(axis, x.shape.length);
@@ -65,6 +65,8 @@ export function gatherSorted(ctx: Context, node: Node, order: OrderValue, axis: 
       `it ${order.inverse ? "brings back" : "sorts"} axis ${axis} of ${quote(x.name)}, which ${order.inverse ? "was not sorted" : "has another size than the lengths"}`,
     );
   const shape = x.shape.map((d, i) => (i !== at ? d : order.inverse ? batch : sorted));
-  const { dense: _, ...rest } = x;
-  ctx.define(node.outputs[0] ?? "", { ...rest, shape });
+  // A value of its own, so that the two shapes are not taken for each other.
+  const name = node.outputs[0] ?? "";
+  ctx.layers.push({ op: "identity", name: node.name, inputs: [x.name], outputs: [name] });
+  ctx.define(name, { kind: "private", name, shape });
 }
