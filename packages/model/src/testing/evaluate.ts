@@ -8,6 +8,7 @@ import {
   type ModelDescription,
   prepareInputs,
   runClear,
+  runExact,
   sizesOf,
 } from "@sotto/core";
 
@@ -17,14 +18,28 @@ export function evaluate(
   feeds: Record<string, Constant>,
   options: CompileOptions = {},
 ): Record<string, Constant> {
+  return interpretations(model, feeds, options).clear();
+}
+
+/** The same, and what the servers compute: in integers, with tables for functions. Each when it is called. */
+export function interpretations(
+  model: ModelDescription,
+  feeds: Record<string, Constant>,
+  options: CompileOptions = {},
+): Record<"clear" | "exact", () => Record<string, Constant>> {
   const sizes = sizesOf(model, feeds);
   const { plan, tensors, publicTensors } = compile(model, { sizes, ...options });
   const network = instantiate(plan, sizes);
-  const values = runClear(network.program, tensors, prepareInputs(network, feeds, publicTensors));
-  return Object.fromEntries(
-    network.outputs.map((output) => [
-      output.name,
-      { shape: output.shape, data: [...applyPending(output, values[output.name]!)] },
-    ]),
-  );
+  const inputs = prepareInputs(network, feeds, publicTensors);
+  const named = (values: Record<string, Float64Array>) =>
+    Object.fromEntries(
+      network.outputs.map((output) => [
+        output.name,
+        { shape: output.shape, data: [...applyPending(output, values[output.name]!)] },
+      ]),
+    );
+  return {
+    clear: () => named(runClear(network.program, tensors, inputs)),
+    exact: () => named(runExact(network.program, plan, tensors, inputs)),
+  };
 }

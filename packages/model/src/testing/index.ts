@@ -1,5 +1,5 @@
 /** Helpers for tests, also of other packages: makes ONNX models and runs them with ONNX Runtime. */
-export { evaluate } from "./evaluate.js";
+export { evaluate, interpretations } from "./evaluate.js";
 export { fixture, fixtureNames } from "./fixtures.js";
 export { type GruModel, makeGruModel } from "./gru-model.js";
 export {

@@ -259,12 +259,15 @@ function gru(
 
 /** @param x [T, B, F]. @param state [D, B, H]. @returns the output. */
 function head(g: GraphWriter, { head }: ModelSpec, x: string, state: string, F: number): string {
+  const usual = 1 / Math.sqrt(F);
   const dense = (from: string, size: number, to: number) =>
-    g.node("Gemm", [from, g.weights([to, size], 0.5), g.weights([to], 0.5)], { transB: 1 });
+    g.node("Gemm", [from, g.weights([to, size], 1 / Math.sqrt(size)), g.weights([to], 1 / Math.sqrt(size))], {
+      transB: 1,
+    });
   const last = () => g.reshape(g.transpose(state, [1, 0, 2]), [0, -1]);
   switch (head) {
     case "matMul":
-      return g.node("Add", [g.weights([3], 0.5), g.node("MatMul", [x, g.weights([F, 3], 0.5)])]);
+      return g.node("Add", [g.weights([3], usual), g.node("MatMul", [x, g.weights([F, 3], usual)])]);
     case "mlp":
       return g.node("Sigmoid", [dense(g.node("Relu", [dense(last(), F, 5)]), 5, 2)]);
     case "batchNorm":
@@ -276,9 +279,9 @@ function head(g: GraphWriter, { head }: ModelSpec, x: string, state: string, F: 
     case "last":
       return dense(g.node("Gather", [x, g.constant("minusOne", [], [-1], "int64")], { axis: 0 }), F, 3);
     case "residual":
-      return g.node("Add", [x, g.node("Tanh", [g.node("MatMul", [x, g.weights([F, F], 0.5)])])]);
+      return g.node("Add", [x, g.node("Tanh", [g.node("MatMul", [x, g.weights([F, F], usual)])])]);
     case "gated":
-      return g.node("Mul", [g.node("Sigmoid", [g.node("MatMul", [x, g.weights([F, F], 0.5)])]), x]);
+      return g.node("Mul", [g.node("Sigmoid", [g.node("MatMul", [x, g.weights([F, F], usual)])]), x]);
     case "softmax":
       return g.node("Softmax", [dense(last(), F, 4)], { axis: 1 });
     default:
