@@ -1,11 +1,24 @@
 import { type ModelDescription, SottoError } from "@sotto/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fixture, makeGruModel } from "../testing/index.js";
+import { fixture, makeGruModel, randomModel, writeRandomModel } from "../testing/index.js";
+import { weightsOf } from "./finish.js";
 import { importOnnx } from "./import.js";
 
 const RUNS = process.env.SOTTO_LONG ? 20_000 : 500;
-const files = ["deep", "text", "unfolded", "explicit-zeros-two-layers", "stateful"].map(fixture);
+const files = [
+  "deep",
+  "text",
+  "unfolded",
+  "explicit-zeros-two-layers",
+  "stateful",
+  "three-layers-bidirectional",
+  "packed-bidirectional",
+  "conv",
+  "learned",
+  "several",
+].map(fixture);
+for (const seed of [3, 4, 5, 6]) files.push(writeRandomModel(randomModel(seed, "any")));
 files.push(makeGruModel({ hidden: 4, inputSize: 3, resetAfter: false, head: { outputs: 2 } }));
 const file = fc.constantFrom(...files);
 
@@ -16,14 +29,7 @@ function expectWhole(model: ModelDescription): void {
   for (const layer of model.layers) {
     for (const name of layer.inputs) if (name) expect(known).toContain(name);
     for (const name of layer.outputs) if (name) known.add(name);
-    const weights =
-      layer.op === "gru"
-        ? [layer.W, layer.U, layer.bW, layer.bU]
-        : layer.op === "dense"
-          ? [layer.A, layer.b]
-          : layer.op === "embedding"
-            ? [layer.table]
-            : [];
+    const weights = weightsOf(layer);
     for (const name of weights) if (name !== undefined) expect(tensors).toContain(name);
   }
   for (const { name } of model.outputs) expect(known).toContain(name);

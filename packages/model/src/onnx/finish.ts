@@ -71,7 +71,7 @@ function uses(layers: readonly Layer[]): Set<string> {
 }
 
 /** The names of the tensors that a layer has; undefined for optional ones. */
-function weightsOf(layer: Layer): (string | undefined)[] {
+export function weightsOf(layer: Layer): (string | undefined)[] {
   switch (layer.op) {
     case "gru":
       return [layer.W, layer.U, layer.bW, layer.bU, layer.initial];

@@ -145,15 +145,15 @@ function sequenceLengths(ctx: Context, node: Node, x: PrivateValue): string | un
   }
   if (lengths.type !== "integer") badNode(node, "sequence_lens should hold integers");
   const [steps, batch] = [x.shape?.[0], x.shape?.[1]];
+  if (lengths.kind === "constant") {
+    const { shape, data } = lengths;
+    if (shape.length !== 1 || (typeof batch === "number" && shape[0] !== batch))
+      badNode(node, `sequence_lens has shape [${shape}], expected [${batch ?? "batch"}]`);
+    if (data.some((d) => d < 0 || (typeof steps === "number" && d > steps)))
+      badNode(node, `sequence_lens has lengths outside 0 .. ${steps}`);
+  }
   const fill = fillOf(lengths);
-  if (fill !== undefined && fill === steps) return undefined;
-  if (lengths.kind === "public") return lengths.name;
-  const { shape, data } = lengths;
-  if (shape.length !== 1 || (typeof batch === "number" && shape[0] !== batch))
-    badNode(node, `sequence_lens has shape [${shape}], expected [${batch ?? "batch"}]`);
-  if (data.some((d) => d < 0 || (typeof steps === "number" && d > steps)))
-    badNode(node, `sequence_lens has lengths outside 0 .. ${steps}`);
-  return lengths.name;
+  return fill !== undefined && fill === steps ? undefined : lengths.name;
 }
 
 /** The initial state of one direction: a value's name, or a tensor's, or nothing: zero. */
