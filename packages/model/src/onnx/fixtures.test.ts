@@ -1,6 +1,14 @@
 import type { Constant, ModelDescription } from "@sotto/core";
 import { describe, expect, it } from "vitest";
-import { evaluate, fixture, fixtureNames, makeGruModel, runOnnx, uniform } from "../testing/index.js";
+import {
+  evaluate,
+  fixture,
+  fixtureNames,
+  interpret,
+  makeGruModel,
+  runOnnx,
+  uniform,
+} from "../testing/index.js";
 import { importOnnx } from "./import.js";
 
 /** Random values for all inputs; sizes that the file leaves open become what `open` says. */
@@ -31,12 +39,13 @@ async function expectSame(bytes: Uint8Array, open = 3): Promise<ModelDescription
   const model = importOnnx(bytes);
   const feeds = sample(model, open);
   const expected = await runOnnx(bytes, feeds);
-  const found = evaluate(model, feeds, { range: 1 });
-  expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort());
-  for (const [name, { shape, data }] of Object.entries(expected)) {
-    expect(found[name]!.shape).toEqual(shape);
-    const worst = Math.max(...data.map((v, i) => Math.abs(v - found[name]!.data[i]!)));
-    expect(worst).toBeLessThan(1e-5);
+  for (const found of [interpret(model, feeds), evaluate(model, feeds, { range: 1 })]) {
+    expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort());
+    for (const [name, { shape, data }] of Object.entries(expected)) {
+      expect(found[name]!.shape).toEqual(shape);
+      const worst = Math.max(...data.map((v, i) => Math.abs(v - found[name]!.data[i]!)));
+      expect(worst).toBeLessThan(1e-5);
+    }
   }
   return model;
 }

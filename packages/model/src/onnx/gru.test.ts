@@ -1,6 +1,14 @@
 import { SottoError } from "@sotto/core";
 import { describe, expect, it } from "vitest";
-import { type Feed, GraphWriter, interpret, type NodeSpec, runOnnx, uniform } from "../testing/index.js";
+import {
+  evaluate,
+  type Feed,
+  GraphWriter,
+  interpret,
+  type NodeSpec,
+  runOnnx,
+  uniform,
+} from "../testing/index.js";
 import { importOnnx } from "./import.js";
 
 type Attributes = NodeSpec["attributes"];
@@ -32,13 +40,16 @@ async function expectSame(bytes: Uint8Array, feeds: Record<string, Feed> = {}) {
   const given = { x, ...feeds };
   const expected = Object.values(await runOnnx(bytes, given));
   const plain = Object.entries(given).map(([n, f]) => [n, { shape: f.shape, data: Array.from(f.data) }]);
-  const found = Object.values(interpret(model, Object.fromEntries(plain)));
-  expected.forEach(({ shape, data }, k) => {
-    expect(found[k]!.shape).toEqual(shape);
-    data.forEach((v, i) => {
-      expect(found[k]!.data[i]).toBeCloseTo(v, 5);
+  const values = Object.fromEntries(plain);
+  for (const meaning of [interpret(model, values), evaluate(model, values, { range: 1, stateBound: 4 })]) {
+    const found = Object.values(meaning);
+    expected.forEach(({ shape, data }, k) => {
+      expect(found[k]!.shape).toEqual(shape);
+      data.forEach((v, i) => {
+        expect(found[k]!.data[i]).toBeCloseTo(v, 5);
+      });
     });
-  });
+  }
   return model;
 }
 
