@@ -1,20 +1,17 @@
 import {
-  applyView,
-  type Constant,
-  foldConstant,
-  isShapeLayer,
+  dataOperands,
   type Layer,
   type ModelInput,
   type ShapeLayer,
-  SottoError,
   type Tensor,
   type ViewLayer,
 } from "@sotto/core";
 import { badModel, badNode, quote, unsupported, unsupportedNode } from "./errors.js";
+import { Folder } from "./folding.js";
 import type { Node } from "./graph.js";
-import { compute, isKnown, mapElements, position, viewElements, viewShape } from "./sizes.js";
+import { expansion, publicResult, sizeLayers } from "./publics.js";
+import { isKnown, mapElements, viewElements, viewShape } from "./sizes.js";
 import { keepOrder } from "./sorted.js";
-import type { Numbers } from "./tensor.js";
 import {
   type ConstantValue,
   elementsOf,
@@ -34,7 +31,7 @@ export class Context {
   readonly tensors = new Map<string, Tensor>();
   private readonly values = new Map<string, Value>();
   private readonly taken: Set<string>;
-  private budget: number;
+  private readonly folder: Folder;
 
   /**
    * @param fileSize in bytes; folding may make constants in proportion to it, so that a few damaged
@@ -49,7 +46,7 @@ export class Context {
     readonly inputs: readonly ModelInput[] = [],
   ) {
     this.taken = new Set(names);
-    this.budget = 16 * Math.max(fileSize, 2 ** 16);
+    this.folder = new Folder(16 * Math.max(fileSize, 2 ** 16));
   }
 
   /** Gives a value of the file (or one made up here) its meaning. */
@@ -169,7 +166,7 @@ export class Context {
     const [name] = layer.outputs as [string];
     const first = data[0] ?? badNode(node, "it has no inputs");
     if (inputs.every((v) => v === undefined || v.kind === "constant")) {
-      const folded = this.fold(node, layer, inputs as (ConstantValue | undefined)[]);
+      const folded = this.folder.fold(node, layer, inputs as (ConstantValue | undefined)[]);
       this.define(name, { kind: "constant", name, type: (first as ConstantValue).type, ...folded });
       return;
     }
@@ -218,7 +215,7 @@ export class Context {
   shape(node: Node, layer: ShapeLayer, inputs: readonly Value[], type: PublicValue["type"]): void {
     const [name] = layer.outputs as [string];
     if (inputs.every((v) => v.kind === "constant")) {
-      const folded = this.fold(node, layer, inputs as ConstantValue[]);
+      const folded = this.folder.fold(node, layer, inputs as ConstantValue[]);
       this.define(name, { kind: "constant", name, type, ...folded });
       return;
     }
@@ -235,15 +232,14 @@ export class Context {
   ): void {
     const name = node.outputs[0] ?? "";
     const size = Math.max(...inputs.map((v) => (v.kind === "constant" ? v.data.length : 0)));
-    if (size > this.budget) badNode(node, "its constants are too large to fold");
-    this.budget -= size;
+    const limit = this.folder.spend(node, size);
     const found = mapElements(
       inputs.map((v) => ({
         shape: v.shape,
         elements: v.kind === "constant" ? Array.from(v.data) : v.elements,
       })),
       f,
-      Math.max(0, this.budget),
+      limit,
     );
     const elements = found?.elements;
     if (!found || !elements || elements.includes(undefined))
@@ -268,37 +264,7 @@ export class Context {
       this.define(name, { kind: "constant", name, type, shape, data: [...elements] });
       return;
     }
-    const parts = elements.map((element) => {
-      if (typeof element === "number") return this.addIntegers(`${node.name}.size`, [element]);
-      const input = this.inputs.find((i) => i.shape.includes(element as string));
-      if (!input) unsupportedNode(node, `the size ${element} is not one of a model input`);
-      const sizes = this.fresh(`${name}.${element}`);
-      const at = input.shape.indexOf(element as string);
-      this.layers.push({
-        op: "shape",
-        name: node.name,
-        inputs: [input.name],
-        outputs: [sizes],
-        start: at,
-        end: at + 1,
-      });
-      return sizes;
-    });
-    const scalar = shape.length === 0;
-    if (shape.length > 1)
-      unsupportedNode(
-        node,
-        `it makes a public value of shape [${shape}] from open sizes; supported are vectors`,
-      );
-    const joined = scalar ? this.fresh(`${name}.joined`) : name;
-    this.layers.push({ op: "concat", name: node.name, inputs: parts, outputs: [joined], axis: 0 });
-    if (scalar)
-      this.layers.push({
-        op: "reshape",
-        name: node.name,
-        inputs: [joined, this.addIntegers(`${node.name}.scalar`, [])],
-        outputs: [name],
-      });
+    for (const layer of sizeLayers(this, node, name, shape, elements)) this.layers.push(layer);
     this.define(name, { kind: "public", name, type, shape, elements: [...elements] });
   }
 
@@ -330,83 +296,11 @@ export class Context {
     return value;
   }
 
-  private fold(node: Node, layer: ViewLayer | ShapeLayer, inputs: readonly (ConstantValue | undefined)[]) {
-    try {
-      const result = this.evaluate(layer, inputs);
-      const moved = inputs.every((v) => v?.data !== result.data);
-      if (moved) this.budget -= result.data.length;
-      return { shape: result.shape, data: result.data };
-    } catch (error) {
-      if (error instanceof SottoError && error.code === "bad-model")
-        badNode(node, "its constants don't fit", error);
-      throw error;
-    }
-  }
-
-  private evaluate(layer: ViewLayer | ShapeLayer, inputs: readonly (ConstantValue | undefined)[]) {
-    const plain = (v: ConstantValue | undefined): Constant | undefined =>
-      v && { shape: v.shape, data: Array.from(v.data) };
-    const limit = Math.max(0, this.budget);
-    if (isShapeLayer(layer)) return foldConstant(layer, inputs.map(plain), limit)[0]!;
-    // Weights may be large: move them as they are instead of copying them to plain arrays.
-    const parameters = inputs.map((v, i) => (i < dataOperands(layer) ? undefined : plain(v)));
-    return applyView<Numbers>(layer, inputs, parameters, limit)[0]!;
-  }
-
   private unique(name: string): string {
     let unique = name;
     for (let i = 2; this.taken.has(unique); i++) unique = `${name}#${i}`;
     this.taken.add(unique);
     return unique;
-  }
-}
-
-/** How many of a view's inputs are moved; the rest are parameters. */
-function dataOperands(layer: ViewLayer): number {
-  return layer.op === "concat" ? layer.inputs.length : 1;
-}
-
-function publicResult(
-  layer: ShapeLayer,
-  inputs: readonly Value[],
-): Pick<PublicValue, "shape" | "elements" | "fill"> {
-  if (layer.op === "shape") {
-    const rank = inputs[0]?.shape?.length ?? 0;
-    const clamp = (i: number) => Math.min(Math.max(i < 0 ? i + rank : i, 0), rank);
-    const elements = inputs[0]?.shape?.slice(clamp(layer.start ?? 0), clamp(layer.end ?? rank));
-    return elements ? { shape: [elements.length], elements } : {};
-  }
-  if (layer.op === "constantOfShape")
-    return { shape: inputs[0] && elementsOf(inputs[0]), fill: layer.value ?? 0 };
-  const operands = inputs.map((v) => ({ shape: v.shape, elements: elementsOf(v) }));
-  return mapElements(operands, compute(layer.op, layer.integer ?? false)) ?? {};
-}
-
-/** The constant behind a view of public values, if these are that constant expanded along axes of size 1. */
-function expansion(
-  layer: ViewLayer,
-  value: ConstantValue | PublicValue,
-  parameters: readonly (Size[] | undefined)[],
-  shape: Size[] | undefined,
-): ConstantValue | undefined {
-  const source = value.kind === "constant" ? value : value.expanded;
-  if (!source) return undefined;
-  const rank = source.shape.length;
-  if (layer.op === "expand") return shape?.length === rank ? source : undefined;
-  if (layer.op !== "slice" && layer.op !== "transpose") return undefined;
-  const given = parameters.map((p) => (p && isKnown(p) ? p : undefined));
-  if (layer.inputs.some((name, i) => i > 0 && name && !given[i])) return undefined;
-  const [, starts, ends, axes = starts?.map((_, i) => i), steps] = given;
-  // What is sliced of an expanded axis has the same elements, as long as there are any.
-  const kept = (axes ?? []).flatMap((a, i) => (source.shape[position(a, rank)] === 1 ? [] : [i]));
-  const lists = [starts, ends, axes, steps].map((list) => list && kept.map((i) => list[i]!));
-  const constants = [undefined, ...lists].map((data) => data && { shape: [data.length], data });
-  try {
-    const result = applyView<Numbers>(layer, [source], constants)[0]!;
-    return { ...source, ...result };
-  } catch (error) {
-    if (error instanceof SottoError) return undefined;
-    throw error;
   }
 }
 

@@ -2,8 +2,8 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { badModel, unsupported } from "./errors.js";
 import { type GraphProto, type ModelProto, ModelProtoSchema } from "./onnx_pb.js";
 
-/** The versions of ONNX's operator set whose meanings the importer knows. */
-export const OPSETS = { min: 7, max: 22 };
+/** The versions of ONNX's operator set whose meanings the importer knows; from 23 on they add element types only. */
+export const OPSETS = { min: 7, max: 25 };
 
 /**
  * Parses the bytes of an ONNX file.
