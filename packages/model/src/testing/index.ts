@@ -1,7 +1,9 @@
 /** Helpers for tests, also of other packages: makes ONNX models and runs them with ONNX Runtime. */
 export { evaluate, interpretations } from "./evaluate.js";
 export { fixture, fixtureNames } from "./fixtures.js";
+export { GraphWriter } from "./graph-writer.js";
 export { type GruModel, makeGruModel } from "./gru-model.js";
+export { activate, interpret } from "./interpret.js";
 export {
   type PytorchFixture,
   pytorchFile,
@@ -9,9 +11,6 @@ export {
   pytorchFixtures,
   writeSafetensors,
 } from "./pytorch.js";
-export { GraphWriter } from "./graph-writer.js";
-export { type GruModel, makeGruModel } from "./gru-model.js";
-export { activate, interpret } from "./interpret.js";
 export { uniform } from "./random.js";
 export {
   type ActivationSpec,
