@@ -249,6 +249,15 @@ describe("normalisation, reduction, pooling", () => {
     ["ReduceSum", ["batch", "time", 3], reduce("ReduceSum", [0, 2]), "reduce"],
     ["ReduceMax", ["batch", "time", 3], reduce("ReduceMax", [1]), "reduce"],
     ["ReduceMin", ["batch", "time", 3], reduce("ReduceMin", [1]), "sum reduce sum"],
+    [
+      "a sum divided by the open size",
+      ["batch", "time", 3],
+      (g) => {
+        const steps = g.node("Cast", [g.node("Gather", [g.node("Shape", ["x"]), index(g, 1)])], { to: 1 });
+        return g.node("Div", [g.reduce("ReduceSum", "x", [1]), steps]);
+      },
+      "reduce",
+    ],
     ["ReduceMean of all", ["batch", 3], (g) => g.node("ReduceMean", ["x"]), "reduce"],
     [
       "ReduceSum of nothing",
@@ -443,5 +452,48 @@ describe("selection and shapes", () => {
     ],
   ])("%s", async (_, shape, build, opset) => {
     await expectSame(write(shape, opset ?? 13, build));
+  });
+});
+
+describe("embeddings", () => {
+  const table = [7, 2];
+  /** Tokens [batch, 4], moved in some way before they are looked up. */
+  const looked = (move: (g: GraphWriter) => string) => {
+    const g = new GraphWriter(13, uniform(5));
+    g.input("tokens", ["batch", 4], "int64");
+    g.output(g.node("Gather", [reals(g, ...table), move(g)]));
+    return g.bytes();
+  };
+
+  it.each<[string, (g: GraphWriter) => string, string]>([
+    ["as they are", () => "tokens", "embedding"],
+    ["exchanged", (g) => g.transpose("tokens", [1, 0]), "embedding transpose"],
+    ["reversed", (g) => g.node("Transpose", ["tokens"]), "embedding transpose"],
+    ["sliced", (g) => g.node("Slice", ["tokens", ints(g, 1), ints(g, 3), ints(g, -1)]), "embedding slice"],
+    ["picked", (g) => g.node("Gather", ["tokens", index(g, 0)], { axis: -1 }), "embedding gather"],
+    ["with one more axis", (g) => g.node("Unsqueeze", ["tokens", ints(g, -1)]), "embedding unsqueeze"],
+    ["reshaped", (g) => g.reshape("tokens", [-1, 2]), "embedding reshape"],
+    [
+      "in two ways",
+      (g) => g.transpose(g.node("Slice", ["tokens", ints(g, 0), ints(g, 1), ints(g, 0)]), [1, 0]),
+      "embedding slice transpose",
+    ],
+  ])("of tokens %s", async (_, move, ops) => {
+    const bytes = looked(move);
+    const model = importOnnx(bytes);
+    const feeds = { tokens: { shape: [2, 4], data: [0, 6, 2, 3, 5, 1, 4, 2], type: "int64" as const } };
+    const expected = Object.values(await runOnnx(bytes, feeds))[0]!;
+    for (const meaning of [interpret(model, feeds), evaluate(model, feeds)])
+      expect(Object.values(meaning)[0]).toEqual(expected);
+    expect(model.layers.map((l) => l.op).join(" ")).toBe(ops);
+  });
+
+  it("refuses indices that are computed with", () => {
+    expect(failure(looked((g) => g.node("Add", ["tokens", ints(g, 1)])))).toMatch(
+      /unsupported.*integers of model input "tokens"/,
+    );
+    expect(failure(looked((g) => g.node("Concat", ["tokens", "tokens"], { axis: 1 })))).toMatch(
+      /unsupported.*must be a model input as it is/,
+    );
   });
 });

@@ -199,6 +199,7 @@ function withPublic(
 ): void {
   const name = node.outputs[0] ?? "";
   if (op === "div" && turned) unsupportedNode(node, "division by a private value is not supported");
+  if (op === "div" && c.kind === "public" && mean(ctx, node, x, c)) return;
   const constant = c.kind === "constant" ? c : filled(node, c);
   if (constant.type !== "float") badNode(node, `the constant ${quote(c.name)} should hold reals`);
   if (constant.data.length === 0) badNode(node, `the constant ${quote(c.name)} is empty`);
@@ -221,6 +222,18 @@ function withPublic(
     if (constant.data.some((v) => v === 0)) badNode(node, `it divides by ${quote(c.name)}, which has a zero`);
     affine(ctx, node, wide, { scale: map((v) => 1 / v) }, name);
   }
+}
+
+/** A sum over an axis that is divided by the axis' open size: a mean. @returns whether it is. */
+function mean(ctx: Context, node: Node, x: PrivateValue, size: PublicValue): boolean {
+  const sum = ctx.layers.find((layer) => layer.outputs.includes(x.name));
+  if (sum?.op !== "reduce" || sum.fn !== "sum" || sum.axes.length !== 1) return false;
+  const { shape } = ctx.value(sum.inputs[0]!);
+  const reduced = shape?.at(sum.axes[0]!);
+  const one = size.shape?.every((d) => d === 1) && size.shape.length <= (x.shape?.length ?? 0);
+  if (!one || reduced === undefined || fillOf(size) !== reduced) return false;
+  ctx.write({ ...sum, name: node.name, fn: "mean", outputs: [node.outputs[0] ?? ""] }, x.shape);
+  return true;
 }
 
 /** The number that a public value is made of, as a constant of shape []. */
