@@ -1,0 +1,80 @@
+import type { Constant, Layer, ModelDescription, Tensor } from "@sotto/core";
+import type { Context } from "./context.js";
+import { quote, unsupported } from "./errors.js";
+import type { Value } from "./values.js";
+
+/** Puts the description together: outputs under their names, and only what they depend on. */
+export function finish(
+  ctx: Context,
+  name: string,
+  outputs: readonly Value[],
+  names: readonly string[],
+): ModelDescription {
+  const renamed = new Map<string, string>();
+  outputs.forEach((value, i) => {
+    check(value, names[i]!);
+    const known = ctx.inputs.some((input) => input.name === value.name) || renamed.has(value.name);
+    if (known)
+      ctx.layers.push({ op: "identity", name: names[i]!, inputs: [value.name], outputs: [names[i]!] });
+    else renamed.set(value.name, names[i]!);
+  });
+  const rename = (value: string) => renamed.get(value) ?? value;
+  for (const layer of ctx.layers) {
+    layer.inputs = layer.inputs.map(rename);
+    layer.outputs = layer.outputs.map(rename);
+  }
+  const layers = needed(ctx.layers, names);
+  const read = new Set([...layers.flatMap((layer) => layer.inputs), ...names]);
+  for (const layer of layers) layer.outputs = layer.outputs.map((output) => (read.has(output) ? output : ""));
+  const weights = new Set(layers.flatMap(tensorsOf));
+  return {
+    name,
+    inputs: ctx.inputs.filter((input) => input.kind !== "length" || read.has(input.name)),
+    outputs: names.map((output) => ({ name: output })),
+    layers,
+    tensors: record([...ctx.tensors].filter(([tensor]) => weights.has(tensor))),
+    constants: record([...ctx.constants].filter(([constant]) => read.has(constant))),
+  };
+}
+
+function check(value: Value, name: string): void {
+  if (value.kind !== "real")
+    unsupported(`the model's output ${quote(name)} does not depend on its real inputs`);
+  if (value.pads)
+    unsupported(`the model's output ${quote(name)} is a ZeroPadding1D; it is supported only before a Conv1D`);
+  if (value.mask?.dirty)
+    unsupported(
+      `the model's output ${quote(name)} has steps that a Masking layer with mask_value = ${value.mask.value} has set to 0; use mask_value = 0`,
+    );
+}
+
+/** Layers are in order, so one walk from the end finds those that are read. */
+function needed(layers: readonly Layer[], outputs: readonly string[]): Layer[] {
+  const wanted = new Set(outputs);
+  const kept: Layer[] = [];
+  for (const layer of [...layers].reverse()) {
+    if (!layer.outputs.some((o) => wanted.has(o))) continue;
+    for (const input of layer.inputs) if (input) wanted.add(input);
+    kept.push(layer);
+  }
+  return kept.reverse();
+}
+
+/** Of the layers that this importer writes. */
+function tensorsOf(layer: Layer): string[] {
+  const names = (): (string | undefined)[] => {
+    if (layer.op === "gru") return [layer.W, layer.U, layer.bW, layer.bU];
+    if (layer.op === "dense") return [layer.A, layer.b];
+    if (layer.op === "conv1d") return [layer.W, layer.b];
+    if (layer.op === "affine") return [layer.scale, layer.offset];
+    return layer.op === "embedding" ? [layer.table] : [];
+  };
+  return names().filter((n) => n !== undefined);
+}
+
+/** Without a prototype: a value may be named "toString". */
+function record<T extends Tensor | Constant>(entries: [string, T][]): Record<string, T> {
+  const result: Record<string, T> = Object.create(null);
+  for (const [name, item] of entries) result[name] = item;
+  return result;
+}
