@@ -21,9 +21,9 @@ const ModelJson = z.object({ class_name: z.string(), config: z.union([Config, z.
 const ModelConfig = z.object({
   name: z.string().optional(),
   layers: z.array(LayerJson),
-  input_layers: z.unknown(),
-  output_layers: z.unknown(),
-  build_input_shape: z.unknown(),
+  input_layers: z.unknown().optional(),
+  output_layers: z.unknown().optional(),
+  build_input_shape: z.unknown().optional(),
 });
 
 export interface ModelJson {

@@ -23,7 +23,7 @@ const Weight = z.object({
 });
 type Weight = z.infer<typeof Weight>;
 const Group = z.object({ paths: z.array(z.string()), weights: z.array(Weight) });
-const ModelFile = z.object({ modelTopology: z.unknown(), weightsManifest: z.array(Group) });
+const ModelFile = z.object({ modelTopology: z.unknown().optional(), weightsManifest: z.array(Group) });
 
 function readModelFile(bytes: Uint8Array): z.infer<typeof ModelFile> {
   const json = parseJson(new TextDecoder().decode(bytes), "model.json");

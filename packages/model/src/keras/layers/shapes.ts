@@ -22,7 +22,11 @@ export function flatten(call: LayerCall): Value[] {
 
 export function reshape(call: LayerCall): Value[] {
   const x = plainInput(call);
-  const target = call.options.integers("target_shape");
+  // TensorFlow.js writes null for the open size.
+  const given = call.options.raw("target_shape");
+  const target = Array.isArray(given) ? given.map((size) => size ?? -1) : [];
+  if (!Array.isArray(given) || !target.every((size) => Number.isSafeInteger(size)))
+    call.options.bad("target_shape should be whole numbers");
   const total = product(x.shape.slice(1));
   const known = target.filter((s) => s !== -1).reduce((a, b) => a * b, 1);
   const open = target.filter((s) => s === -1).length;
