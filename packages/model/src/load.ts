@@ -1,16 +1,20 @@
-import { basename, extname } from "node:path";
+import { stat } from "node:fs/promises";
+import { basename, extname, join } from "node:path";
 import { type ModelDescription, SottoError } from "@sotto/core";
 import { readRegularFile } from "./file.js";
+import { type FileFormat, KERAS_FORMATS } from "./load-keras.js";
 import { isPytorchWeights, loadPytorch, PICKLE_HELP } from "./load-pytorch.js";
 import { importOnnx } from "./onnx/import.js";
 
-const SUPPORTED = "Supported are ONNX (.onnx) and PyTorch weights (.safetensors)";
+const SUPPORTED =
+  "Supported are ONNX (.onnx), Keras (.keras, .h5), TensorFlow.js layers models (model.json) and PyTorch weights (.safetensors)";
 const KERAS = "In Python: python -m tf2onnx.convert --keras model.h5 --output model.onnx";
 
-/** Formats that people may try, with how to get from there to ONNX. */
+/** Tried in order; ONNX, which has no signature, is what is left. */
+const FORMATS: FileFormat[] = [...KERAS_FORMATS];
+
+/** Other formats that people may try, with how to get from there to one of these. */
 const OTHERS: { name: string; help: string; is: (bytes: Uint8Array, extension: string) => boolean }[] = [
-  { name: "an HDF5 file (Keras)", help: KERAS, is: (b) => startsWith(b, "\x89HDF") },
-  { name: "a Keras archive", help: KERAS, is: (_, extension) => extension === ".keras" },
   { name: "a PyTorch or other ZIP archive", help: PICKLE_HELP, is: (b) => startsWith(b, "PK\x03\x04") },
   {
     name: "a pickle (PyTorch)",
@@ -30,28 +34,38 @@ export interface LoadOptions {
 
 /**
  * Reads a model file.
- * @param path of an ONNX file, or of PyTorch weights in safetensors.
+ * @param path of an ONNX file, a Keras archive or HDF5 file, a TensorFlow.js model.json or its folder, or of PyTorch
+ *   weights in safetensors.
  * @throws SottoError `not-found` if it can't be read; `unsupported` for another format or for parts of
  *   the model that this version does not do; `bad-model` if it is damaged; `bad-config` if a configuration is
  *   missing, does not fit, or is given for a model that takes none.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<ModelDescription> {
-  const bytes = await read(path);
-  const extension = extname(path).toLowerCase();
+  const file = await modelFile(path);
+  const bytes = await read(file);
+  const extension = extname(file).toLowerCase();
   if (isPytorchWeights(bytes, extension)) return loadPytorch(path, bytes, options);
   if (options.config !== undefined)
     throw new SottoError("bad-config", `${path} takes no configuration; PyTorch weights (.safetensors) do`);
-  const other = OTHERS.find((format) => format.is(bytes, extension));
+  const format = FORMATS.find((candidate) => candidate.is(bytes, extension));
+  const other = format ? undefined : OTHERS.find((candidate) => candidate.is(bytes, extension));
   if (other) throw new SottoError("unsupported", `${path} is ${other.name}. ${SUPPORTED}. ${other.help}`);
   try {
-    const description = importOnnx(bytes);
+    const description = format ? await format.read(bytes, file) : importOnnx(bytes);
     // Exporters call every graph by a name of their own; the file's says more.
     return { ...description, name: basename(path, extname(path)) };
   } catch (error) {
     if (!(error instanceof SottoError)) throw error;
-    const help = extension === ".onnx" || error.code !== "bad-model" ? "" : `. ${SUPPORTED}`;
+    const help = format || extension === ".onnx" || error.code !== "bad-model" ? "" : `. ${SUPPORTED}`;
     throw new SottoError(error.code, `${path}: ${error.message}${help}`, { cause: error });
   }
+}
+
+/** A folder stands for the TensorFlow.js model in it. */
+async function modelFile(path: string): Promise<string> {
+  const about = await stat(path).catch(() => undefined);
+  const json = join(path, "model.json");
+  return about?.isDirectory() && (await stat(json).catch(() => undefined)) ? json : path;
 }
 
 async function read(path: string): Promise<Uint8Array> {

@@ -40,9 +40,13 @@ export async function writeHdf5(
     group(name);
     const target = name === "" ? file : file.get(name);
     for (const [key, value] of Object.entries(attributes)) {
-      // h5py writes an empty list as an empty array of reals.
+      // As h5py does: text has any length, lists of text a fixed one, and empty lists are empty arrays of reals.
       const [data, shape, dtype] =
-        value.length === 0 && Array.isArray(value) ? [new Float64Array(0), [0], "<d"] : [value];
+        typeof value === "string"
+          ? [value, [], "S"]
+          : value.length > 0
+            ? [value]
+            : [new Float64Array(0), [0], "<d"];
       // biome-ignore lint/suspicious/noExplicitAny: the library's types don't tell groups from datasets
       (target as any).create_attribute(key, data, shape, dtype);
     }
