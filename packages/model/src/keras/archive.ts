@@ -32,6 +32,7 @@ export function importArchive(bytes: Uint8Array, name?: string): ModelDescriptio
 /** Objects are groups by the attributes that lead to them, with their own variables 0, 1, ... in "vars". */
 class ArchiveWeights implements WeightSource {
   private readonly groups: Map<Layer, string>;
+  private readonly known = new Map<string, NumberArray[]>();
 
   constructor(
     private readonly root: Hdf5Object,
@@ -41,6 +42,13 @@ class ArchiveWeights implements WeightSource {
   }
 
   read(layer: Layer, part: string, count: number): NumberArray[] {
+    const key = JSON.stringify([layer.name, part]);
+    const known = this.known.get(key) ?? this.readPart(layer, part, count);
+    this.known.set(key, known);
+    return known;
+  }
+
+  private readPart(layer: Layer, part: string, count: number): NumberArray[] {
     const group = this.groups.get(layer);
     const path = [group, ...part.split("/"), "vars"].filter((p) => p);
     // On Windows Keras 2 joined the parts by "\", in the names of single groups.

@@ -32,7 +32,7 @@ export function openHdf5(data: Uint8Array): Hdf5Object {
   if (bytes.uint(sizes, 1) !== 8 || bytes.uint(sizes + 1, 1) !== 8)
     unsupported("HDF5: addresses of other than 8 bytes");
   if (bytes.uint(base, 8) !== 0) unsupported("HDF5: a file inside of another");
-  return new Hdf5Object(bytes, bytes.uint(root, 8), "/");
+  return new Hdf5Object(bytes, bytes.uint(root, 8), "/", new Map());
 }
 
 /** A group or a dataset. */
@@ -44,6 +44,8 @@ export class Hdf5Object {
     private readonly bytes: Bytes,
     address: number,
     readonly path: string,
+    /** By address, so that each is read once. */
+    private readonly objects: Map<number, Hdf5Object>,
   ) {
     bytes.spend(64);
     this.messages = messages.readMessages(bytes, address);
@@ -64,7 +66,11 @@ export class Hdf5Object {
     for (const name of path.split("/").filter((part) => part !== "")) {
       const address = found.children().get(name);
       if (address === undefined) return undefined;
-      found = new Hdf5Object(this.bytes, address, `${found.path === "/" ? "" : found.path}/${name}`);
+      const inner = `${found.path === "/" ? "" : found.path}/${name}`;
+      const member: Hdf5Object =
+        this.objects.get(address) ?? new Hdf5Object(this.bytes, address, inner, this.objects);
+      this.objects.set(address, member);
+      found = member;
     }
     return found;
   }

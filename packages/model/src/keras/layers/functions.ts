@@ -35,9 +35,8 @@ function named(call: LayerCall, given: unknown, option: string): Function {
     // Keras 2.13+: {class_name: "function", config: "relu"}, or a layer as function.
     if (typeof given.config === "string") return named(call, given.config, option);
     const { class_name, config } = parseLayer(given, `${option} of layer ${quote(call.name)}`);
-    return (
-      LAYERS[class_name]?.(new Options(call.name, class_name, config)) ?? unknown(call, option, class_name)
-    );
+    const read = Object.hasOwn(LAYERS, class_name) ? LAYERS[class_name] : undefined;
+    return read?.(new Options(call.name, class_name, config)) ?? unknown(call, option, class_name);
   }
   // Keras 2: clip(0.2 x + 0.5); Keras 3: relu6(x + 3) / 6 (keras-team/keras, src/activations/activations.py).
   if (given === "hard_sigmoid")
