@@ -1,6 +1,6 @@
 /** The JSON of a Keras model at the edge: what is read of it has these types, whatever the file says. */
 import { z } from "zod";
-import { badModel } from "./errors.js";
+import { badModel, unsupported } from "./errors.js";
 
 const Config = z.record(z.string(), z.unknown());
 export type Config = z.infer<typeof Config>;
@@ -49,7 +49,7 @@ export function parseModel(json: unknown): ModelJson {
     "the model's configuration",
   );
   if (kind !== "Sequential" && !FUNCTIONAL.includes(kind))
-    badModel(
+    unsupported(
       `the model is of class ${JSON.stringify(kind.slice(0, 100))}; supported are Sequential and Functional models, ` +
         "whose files say how their layers are connected",
     );

@@ -57,9 +57,15 @@ export function importTfjs(
   // Converted from Keras, the model is one level deeper.
   const model = parseModel(topology.model_config ?? topology);
   const version = typeof topology.keras_version === "string" ? topology.keras_version : "";
-  const list = (layer: string) =>
-    weights.filter(({ name }) => name.startsWith(`${layer}/`)).map((w) => w.array);
+  const list = (layer: string) => weightsOf(weights, layer);
   return describe(model, () => new ListedWeights(list), version.startsWith("3") ? 3 : 2, options.name);
+}
+
+/** Names are paths, of which the layer is the first part; models converted from Keras 3 may have their own before it. */
+function weightsOf(weights: readonly Named[], layer: string): NumberArray[] {
+  const first = weights.filter(({ name }) => name.startsWith(`${layer}/`));
+  const found = first.length > 0 ? first : weights.filter(({ name }) => name.includes(`/${layer}/`));
+  return found.map((weight) => weight.array);
 }
 
 interface Named {

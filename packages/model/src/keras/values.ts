@@ -29,7 +29,3 @@ export interface Value {
   /** Zeros around the time axis that a convolution has still to add. */
   pads?: [number, number];
 }
-
-export function sameMask(a: Mask | undefined, b: Mask | undefined): boolean {
-  return a?.input === b?.input && a?.value === b?.value && a?.mixed === b?.mixed;
-}
