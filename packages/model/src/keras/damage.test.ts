@@ -128,7 +128,7 @@ function tampered(value: unknown, edits: [number, number][]): unknown {
     if (places.length === 0) break;
     const [node, key] = places[at % places.length]!;
     if (odd % (ODD.length + 1) === ODD.length) delete node[key];
-    else node[key] = ODD[odd % (ODD.length + 1)];
+    else node[key] = structuredClone(ODD[odd % (ODD.length + 1)]);
   }
   return copy;
 }

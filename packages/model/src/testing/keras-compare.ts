@@ -7,7 +7,15 @@ import { type KerasFormat, writeKeras, writeTfjs } from "./keras-files.js";
 import { uniform } from "./random.js";
 import type { KerasLayerSpec, KerasTopology, TfjsModel } from "./tfjs.js";
 
-export const FORMATS = ["tfjs", "h5", "keras3", "keras2.13", "keras2.12", "windows"] as const;
+export const FORMATS = [
+  "tfjs",
+  "h5",
+  "h5 of Keras 3",
+  "keras3",
+  "keras2.13",
+  "keras2.12",
+  "windows",
+] as const;
 export type Format = (typeof FORMATS)[number];
 
 export async function importAs(model: TfjsModel, format: Format): Promise<ModelDescription> {

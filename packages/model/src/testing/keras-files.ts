@@ -3,27 +3,31 @@ import { strToU8, zipSync } from "fflate";
 import type { KerasLayerSpec, KerasTopology, TfjsModel, Weights } from "./tfjs.js";
 import { type Hdf5Spec, writeHdf5 } from "./write-hdf5.js";
 
-export type KerasFormat = "h5" | "keras3" | "keras2.13" | "keras2.12" | "windows";
+export type KerasFormat = "h5" | "h5 of Keras 3" | "keras3" | "keras2.13" | "keras2.12" | "windows";
 
 /** The bytes of a file with the model's topology and weights. */
 export async function writeKeras(model: TfjsModel, format: KerasFormat): Promise<Uint8Array> {
-  return format === "h5" ? writeH5(model) : writeArchive(model, format);
+  if (format === "h5") return writeH5(model, "2.15.0");
+  return format === "h5 of Keras 3" ? writeH5(model, "3.8.0") : writeArchive(model, format);
 }
 
-async function writeH5({ topology, weights }: TfjsModel): Promise<Uint8Array> {
+/** Keras 3 leaves ":0" out of the names of weights. */
+async function writeH5({ topology, weights }: TfjsModel, version: string): Promise<Uint8Array> {
   const names = topology.config.layers.map(nameOf);
   const attributes: Hdf5Spec["attributes"] = {
     "": {
       model_config: JSON.stringify(topology),
-      keras_version: "2.15.0",
+      keras_version: version,
       backend: "tensorflow",
     },
-    model_weights: { layer_names: names, keras_version: "2.15.0", backend: "tensorflow" },
+    model_weights: { layer_names: names, keras_version: version, backend: "tensorflow" },
   };
   const datasets: NonNullable<Hdf5Spec["datasets"]> = {};
   for (const layer of names) {
     const list = weights.get(layer) ?? [];
-    const paths = list.map((weight, i) => `${layer}/part_${i}/${lastPart(weight)}:0`);
+    const paths = list.map(
+      (weight, i) => `${layer}/part_${i}/${lastPart(weight)}${version.startsWith("3") ? "" : ":0"}`,
+    );
     attributes[`model_weights/${layer}`] = { weight_names: paths };
     list.forEach(({ shape, data }, i) => {
       datasets[`model_weights/${layer}/${paths[i]}`] = { shape, data };
