@@ -53,8 +53,9 @@ const KEPT = 256;
  * as saturated as the model's: a gate that is 1 where the model has 1 - 4e-4 (the sigmoid at 7.8) would keep a state that
  * the model lets fade, step after step. Any other function has nodes for every input, further apart the wider these range.
  * @param bound |x| <= bound, in real units. @param outputScale bits of fraction of the output; fewer where it is large.
+ * @param finer how much closer the nodes are than one look-up needs, where many errors would add up; a power of two.
  */
-export function activationTable(spec: FunctionSpec, bound: number, outputScale: number): ActivationTable {
+export function activationTable(spec: FunctionSpec, bound: number, outputScale: number, finer = 1): ActivationTable {
   const shape = shapeOfFunction(spec);
   const f = limited(spec);
   // a node beyond the saturation, where both neighbours are constant; beyond the bound two: the one above the largest
@@ -66,7 +67,7 @@ export function activationTable(spec: FunctionSpec, bound: number, outputScale: 
   const wanted = (shape.range ? 11 : 12) + steep;
   // c_2 is rounded, and multiplied by the square of 2^s: that stays below 2^-13
   const most = shape.curved ? Math.floor((scale - 12) / 2) : MAX_STEP_BITS;
-  let d = Math.min(shape.spacing, 2 ** (most - wanted));
+  let d = Math.min(shape.spacing / finer, 2 ** (most - wanted));
   while (2 * reach(d) > MAX_WINDOW * d) d *= 2;
   while (2 * (bound + 2 * d) > KINKED_NODES * d && d < shape.smooth) d *= 2;
   let window = 2 ** MIN_NODE_BITS;

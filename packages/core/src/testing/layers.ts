@@ -147,8 +147,9 @@ export function anyModel(seed: string, kind: "ordinary" | "any"): AnyModel {
       const name = fresh("gru");
       let initial = "";
       const own: Partial<Layer> = {};
-      if (chance(0.2)) Object.assign(own, { initial: tensor(1, pick(1, B), H) });
-      else if (chance(0.2)) {
+      const start = pick("zero", "zero", "zero", "constant", "input");
+      if (start === "constant") Object.assign(own, { initial: tensor(1, pick(1, B), H) });
+      if (start === "input") {
         initial = fresh("h");
         inputs.push({ name: initial, shape: [1, B, H], kind: "real" });
         range[initial] = pick(0.5, 1, 3);

@@ -145,7 +145,7 @@ function maximum(walk: Walk, blocks: Float64Array, count: number): SharedNode {
   // Each level may add what a look-up is off by: with nodes d apart d / 16, and two units of its input. The nodes of
   // 2 most lie at most most / 256 apart, so 13 levels stay within most / 64 and 2^-6.
   const most = realBound(x) * (1 + 2 ** -6) + 2 ** -6;
-  const table = activationTable({ name: "relu" }, 2 * most, precision.activation);
+  const table = activationTable({ name: "relu" }, 2 * most, precision.activation, 4);
   for (let left = count; left > 1; left = Math.ceil(left / 2)) {
     const half = Math.floor(left / 2);
     const a = builder.slice(x, 0, half * width);
