@@ -1,0 +1,116 @@
+/** All that is known of a graph's values, kept up to date node by node. */
+import type { ModelInput } from "@sotto/core";
+import type { Context } from "../context.js";
+import type { Node } from "../graph.js";
+import { Affines } from "./affine.js";
+import { Facts } from "./facts.js";
+import { Matrices } from "./matrices.js";
+import { Polynomials } from "./polynomial.js";
+import { NoStep, type Step, Steps } from "./step.js";
+
+/** Operators of which a state can be the result. */
+const UPDATES: ReadonlySet<string> = new Set(["Add", "Sub", "Mul"]);
+/** Operators that go on with a polynomial; any other reader of a value needs it as a value. */
+const ELEMENTWISE: ReadonlySet<string> = new Set(["Add", "Sub", "Mul", "Neg"]);
+
+export class Analysis {
+  readonly facts: Facts;
+  readonly matrices: Matrices;
+  readonly polynomials: Polynomials;
+  readonly affines: Affines;
+  /** Recognised steps by the names of their new states, in order. */
+  readonly steps = new Map<string, Step>();
+  /** Why the last value that looked like a state was none. */
+  nearMiss: NoStep | undefined;
+  /** Views that no node of the file takes, but which the recognised steps read. */
+  readonly views: Node[] = [];
+  private readonly viewsByKey = new Map<string, string>();
+  private readonly matcher: Steps;
+
+  /**
+   * @param budget how many elements of weights may be made.
+   * @param readers the operators that read each value; "" stands for the model's outputs.
+   */
+  constructor(
+    private readonly ctx: Context,
+    inputs: readonly ModelInput[],
+    budget: number,
+    private readonly readers: ReadonlyMap<string, ReadonlySet<string>>,
+  ) {
+    this.facts = new Facts(ctx);
+    for (const input of inputs) this.facts.input(input);
+    this.matrices = new Matrices(budget);
+    this.polynomials = new Polynomials(this.facts);
+    this.affines = new Affines(ctx, this.facts, this.matrices, {
+      isGate: (name) => this.matcher.gate(name) !== undefined,
+      viewOf: (view, position, of) => this.viewOf(view, position, of),
+    });
+    this.matcher = new Steps(this);
+  }
+
+  add(node: Node): void {
+    this.facts.add(node);
+    this.polynomials.add(node);
+    this.affines.add(node);
+    if (UPDATES.has(node.opType)) this.recognise(node.outputs[0] ?? "");
+  }
+
+  private recognise(output: string): void {
+    const step = this.matcher.match(output);
+    if (step instanceof NoStep) this.nearMiss = step;
+    // n - z n is a step from zero, or the first half of one from another state.
+    else if (step && (step.state !== undefined || this.isReadAsValue(output))) {
+      this.steps.set(output, step);
+      this.polynomials.seal(output);
+      this.affines.seal(output);
+    }
+  }
+
+  private isReadAsValue(name: string): boolean {
+    return [...(this.readers.get(name) ?? [])].some((op) => !ELEMENTWISE.has(op));
+  }
+
+  private viewOf(view: Node, position: number, of: string): string {
+    const parameters = view.inputs.slice(1).map((name) => this.parameter(name));
+    const attributes = ["axis", "axes", "starts", "ends", "split", "perm"].map((name) =>
+      name === "axis" && (view.opType === "Gather" || view.opType === "Split")
+        ? view.attributes.integer(name)
+        : name === "axis"
+          ? undefined
+          : view.attributes.integers(name),
+    );
+    const key = JSON.stringify([view.opType, of, position, parameters, attributes]);
+    const known = this.viewsByKey.get(key);
+    if (known !== undefined) return known;
+    const outputs = view.outputs.map((_, i) => this.ctx.fresh(`${view.name}.of.${of}.${i}`));
+    const node = { ...view, inputs: [of, ...view.inputs.slice(1)], outputs };
+    this.views.push(node);
+    this.facts.add(node);
+    this.polynomials.add(node);
+    this.affines.add(node);
+    const others = outputs.map((_, i) => JSON.stringify([view.opType, of, i, parameters, attributes]));
+    others.forEach((other, i) => {
+      this.viewsByKey.set(other, outputs[i]!);
+    });
+    return outputs[position]!;
+  }
+
+  /** Equal constants have equal keys. */
+  private parameter(name: string): unknown {
+    const { ints, shape } = this.facts.get(name);
+    return ints && !ints.includes(undefined) && ints.length <= 16 ? [shape?.length, ...ints] : name;
+  }
+}
+
+/** The operators that read each value. */
+export function readersOf(nodes: readonly Node[], outputs: Iterable<string>): Map<string, Set<string>> {
+  const readers = new Map<string, Set<string>>();
+  const add = (name: string, op: string) => {
+    const ops = readers.get(name);
+    if (ops) ops.add(op);
+    else readers.set(name, new Set([op]));
+  };
+  for (const node of nodes) for (const name of node.inputs) add(name, node.opType);
+  for (const name of outputs) add(name, "");
+  return readers;
+}
