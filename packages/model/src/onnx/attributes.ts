@@ -4,12 +4,13 @@ import { type AttributeProto, AttributeProtoSchema } from "./onnx_pb.js";
 import { type Literal, readTensor } from "./tensor.js";
 
 /** ONNX's AttributeProto.AttributeType; 0 in files of before it was introduced. */
-const TYPES = { float: 1, integer: 2, string: 3, tensor: 4, floats: 6, integers: 7, strings: 8 };
+const TYPES = { float: 1, integer: 2, string: 3, tensor: 4, graph: 5, floats: 6, integers: 7, strings: 8 };
 const FIELDS = {
   float: AttributeProtoSchema.field.f,
   integer: AttributeProtoSchema.field.i,
   string: AttributeProtoSchema.field.s,
   tensor: AttributeProtoSchema.field.t,
+  graph: AttributeProtoSchema.field.g,
   floats: AttributeProtoSchema.field.floats,
   integers: AttributeProtoSchema.field.ints,
   strings: AttributeProtoSchema.field.strings,
@@ -63,6 +64,11 @@ export class Attributes {
   tensor(name: string): Literal | undefined {
     const attribute = this.get(name, "tensor");
     return attribute?.t && readTensor(attribute.t, `${this.node.name}.${name}`);
+  }
+
+  /** A subgraph's bytes. */
+  graph(name: string): Uint8Array | undefined {
+    return this.get(name, "graph")?.g;
   }
 
   /** Attributes that don't change what inference computes. */

@@ -68,6 +68,11 @@ export class Context {
     );
   }
 
+  /** A value that may not have been met yet. */
+  find(name: string): Value | undefined {
+    return this.values.get(name);
+  }
+
   /** An input of a node, undefined if it is left out. */
   optional(node: Node, position: number): Value | undefined {
     const name = node.inputs[position];

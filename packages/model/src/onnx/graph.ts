@@ -1,4 +1,5 @@
 import { Attributes } from "./attributes.js";
+import { capturedNames } from "./cells/subgraph.js";
 import { badModel, quote } from "./errors.js";
 import type { GraphProto, NodeProto } from "./onnx_pb.js";
 
@@ -56,7 +57,7 @@ function definitions(graph: GraphProto): Map<string, number> {
 }
 
 function dependencies(node: NodeProto, producers: ReadonlyMap<string, number>): number[] {
-  return node.input
+  return [...node.input, ...capturedNames(node)]
     .filter((name) => name !== "")
     .map(
       (name) =>
@@ -101,7 +102,8 @@ function sort(graph: GraphProto, producers: ReadonlyMap<string, number>, live: S
   return sorted;
 }
 
-function wrap(proto: NodeProto, index: number, opset: number): Node {
+/** A node of a graph or a subgraph. */
+export function wrap(proto: NodeProto, index: number, opset: number): Node {
   const label = { name: proto.name || `${proto.opType}_${index}`, opType: proto.opType };
   return {
     ...label,

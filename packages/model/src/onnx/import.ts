@@ -1,4 +1,5 @@
 import type { ModelDescription } from "@sotto/core";
+import { recogniseCells } from "./cells/recognise.js";
 import { Context } from "./context.js";
 import { decodeModel, isStandardDomain } from "./decode.js";
 import { quote, unsupportedNode } from "./errors.js";
@@ -29,8 +30,9 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Mode
     ctx.define(tensor.name, { kind: "constant", name: tensor.name, ...readTensor(tensor) });
   for (const { name, kind, shape } of inputs)
     ctx.define(name, { kind: kind === "real" ? "private" : kind, name, shape });
-  for (const node of nodes) convert(ctx, node);
   const outputs = graph.output.map((output) => output.name);
+  const cells = { inputs, outputs, fileSize: bytes.length, convert };
+  for (const node of recogniseCells(ctx, nodes, cells)) convert(ctx, node);
   return finish(ctx, options.name ?? (graph.name || "model"), inputs, outputs);
 }
 

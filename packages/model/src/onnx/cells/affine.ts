@@ -282,13 +282,13 @@ export class Affines {
       const at = result.findIndex((t) => t.base === term.base && t.gate === term.gate);
       const like = result[at];
       if (!like) result.push(term);
-      else {
+      else if (term.base !== ZERO) {
         if (!like.matrix || !term.matrix || like.matrix.rows !== term.matrix.rows) return undefined;
         if (like.matrix.columns !== term.matrix.columns) return undefined;
         result[at] = { ...like, matrix: this.matrices.add(like.matrix, term.matrix) };
       }
     }
-    const rows = new Set(result.flatMap((t) => (t.matrix ? [t.matrix.rows] : [])));
+    const rows = new Set(result.flatMap((t) => (t.matrix && t.base !== ZERO ? [t.matrix.rows] : [])));
     return rows.size <= 1 ? result : undefined;
   }
 }

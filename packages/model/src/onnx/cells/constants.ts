@@ -4,8 +4,8 @@ import { isStandardDomain } from "../decode.js";
 import type { Node } from "../graph.js";
 
 const FOLDABLE: ReadonlySet<string> = new Set([
-  "Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Expand", "Flatten", "Gather", "Identity", "Mul",
-  "Reshape", "Shape", "Slice", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze",
+  "Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Expand", "Flatten", "Gather", "Identity",
+  "Mul", "Reshape", "Shape", "Slice", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where",
 ]); // biome-ignore format: a list
 
 /** @returns the nodes that are left. */

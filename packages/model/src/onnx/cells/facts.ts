@@ -37,7 +37,8 @@ export class Facts {
     if (known) return known;
     const value = this.ctx.find(name);
     if (value?.kind !== "constant") return GIVEN;
-    const fact: Fact = { shape: value.shape, fill: fillOf(value), order: -1 };
+    const fill = fillOf(value);
+    const fact: Fact = { shape: value.shape, fill: typeof fill === "number" ? fill : undefined, order: -1 };
     const { data } = value;
     if (value.type === "integer" && data.length <= MOST_INTEGERS && value.shape.length <= 1)
       fact.ints = Array.from(data);

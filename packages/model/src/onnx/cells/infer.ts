@@ -86,6 +86,12 @@ function broadcast(a: Size[] | undefined, b: Size[] | undefined): Size[] | undef
   });
 }
 
+/** Sizes that a vector holds; at least how many. */
+function sizesOf({ ints, shape }: Fact): Size[] | undefined {
+  const length = shape?.length === 1 ? shape[0] : undefined;
+  return ints ?? (length !== undefined && length <= 16 ? new Array<Size>(length).fill(undefined) : undefined);
+}
+
 function arithmetic(f: (a: number, b: number) => number): Rule {
   return (node, get) => {
     const [a, b] = [get(node.inputs[0] ?? ""), get(node.inputs[1] ?? "")];
@@ -112,6 +118,14 @@ const same: Rule = (node, get) => {
 
 const RULES = new Map<string, Rule>([
   ...UNARY.map((op): [string, Rule] => [op, first]),
+  [
+    "Where",
+    (node, get) => {
+      const [a, b, c] = [0, 1, 2].map((i) => get(node.inputs[i] ?? "").shape);
+      return [{ shape: broadcast(a, broadcast(b, c)) }];
+    },
+  ],
+  ["Equal", (node, get) => [{ shape: broadcast(get(node.inputs[0] ?? "").shape, get(node.inputs[1] ?? "").shape) }]],
   ["Identity", same],
   ["Cast", same],
   ["Dropout", same],
@@ -156,17 +170,16 @@ const RULES = new Map<string, Rule>([
   [
     "ConstantOfShape",
     (node, get) => {
-      const { ints } = get(node.inputs[0] ?? "");
       const value = node.attributes.tensor("value");
-      return [{ shape: ints, fill: value ? value.data[0] : 0 }];
+      return [{ shape: sizesOf(get(node.inputs[0] ?? "")), fill: value ? value.data[0] : 0 }];
     },
   ],
   [
     "Expand",
     (node, get) => {
       const x = get(node.inputs[0] ?? "");
-      const { ints } = get(node.inputs[1] ?? "");
-      return [{ shape: broadcast(x.shape, ints), fill: x.fill }];
+      const wanted = get(node.inputs[1] ?? "");
+      return [{ shape: broadcast(x.shape, sizesOf(wanted)), fill: x.fill }];
     },
   ],
   [

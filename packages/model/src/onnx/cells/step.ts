@@ -14,7 +14,7 @@ export interface Step {
   widths: number[];
   hidden: number;
   resetAfter: boolean;
-  /** Rows are the gates z, r, n: [3H, I], [3H, H], [3H, 1], [3H, 1]. U is unknown where the file has folded it with a zero state. */
+  /** Rows are the gates z, r, n: [3H, I], [3H, H], [3H, 1], [3H, 1]. U is unknown where the state is zero. */
   W: Matrix;
   U: Matrix | undefined;
   bW: Matrix;
@@ -103,10 +103,11 @@ export class Steps {
     const parts: Parts = { inputs: new Map() };
     for (const term of this.a.affines.get(gate.of)) {
       if (term.gate !== undefined) return undefined;
+      if (term.base === ZERO) continue;
       const matrix = gate.negated ? this.a.matrices.scale(term.matrix ?? this.unit(term.base), -1) : term.matrix;
       if (term.base === ONE) parts.bias = matrix;
       else if (this.isState(term.base, state)) parts.state = { matrix };
-      else if (term.base !== ZERO) parts.inputs.set(nameOf(term.base)!, matrix);
+      else parts.inputs.set(nameOf(term.base)!, matrix);
     }
     return parts;
   }
@@ -126,6 +127,7 @@ export class Steps {
       const name = nameOf(base);
       const reset = name === undefined ? undefined : this.resetState(name, state);
       if (base === ONE) parts.bias = matrix;
+      else if (base === ZERO) continue;
       else if (ofState) return new NoStep("the candidate reads the state without a reset gate");
       else if (reset !== undefined) {
         if (parts.state) return new NoStep("the candidate reads the state twice");
@@ -220,8 +222,8 @@ export class Steps {
 
   private recurrent(gates: Parts[], hidden: number, state: string | undefined): Matrix | undefined | NoStep {
     const { matrices } = this.a;
-    if (!gates.some((g) => g.state))
-      return state === undefined ? undefined : new NoStep("no gate reads the state");
+    if (state === undefined) return undefined;
+    if (!gates.some((g) => g.state)) return new NoStep("no gate reads the state");
     const parts = gates.map((g) => (g.state ? (g.state.matrix ?? matrices.identity(hidden)) : matrices.fill(hidden, hidden, 0)));
     if (parts.some((m) => m.columns !== hidden)) return new NoStep("the state and the gates differ in size");
     return matrices.single(matrices.below(parts));
