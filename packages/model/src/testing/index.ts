@@ -23,6 +23,7 @@ export {
 export { type Feed, type OnnxResult, runOnnx } from "./run-onnx.js";
 export {
   type AttributeValue,
+  type GraphSpec,
   type NodeSpec,
   type OnnxModel,
   type TensorSpec,

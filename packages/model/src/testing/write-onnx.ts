@@ -2,6 +2,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type AttributeProto,
   AttributeProtoSchema,
+  type GraphProto,
+  GraphProtoSchema,
   ModelProtoSchema,
   type TensorProto,
   TensorProtoSchema,
@@ -34,7 +36,8 @@ export type AttributeValue =
   | string[]
   | { float: number }
   | { floats: number[] }
-  | { tensor: TensorSpec };
+  | { tensor: TensorSpec }
+  | { graph: GraphSpec };
 
 export interface NodeSpec {
   op: string;
@@ -45,13 +48,17 @@ export interface NodeSpec {
   domain?: string;
 }
 
-export interface OnnxModel {
+/** A graph, or the body of a loop. */
+export interface GraphSpec {
   name?: string;
-  opset?: number;
   inputs: ValueSpec[];
   outputs: ValueSpec[];
   nodes: NodeSpec[];
   initialisers?: Record<string, TensorSpec>;
+}
+
+export interface OnnxModel extends GraphSpec {
+  opset?: number;
 }
 
 /** The bytes of an ONNX file; nothing is checked, so that tests can write wrong ones too. */
@@ -60,22 +67,26 @@ export function writeOnnx(model: OnnxModel): Uint8Array {
     irVersion: 8n,
     producerName: "sotto-testing",
     opsetImport: [{ domain: "", version: BigInt(model.opset ?? 17) }],
-    graph: {
-      name: model.name ?? "test",
-      input: model.inputs.map(valueInfo),
-      output: model.outputs.map(valueInfo),
-      initializer: Object.entries(model.initialisers ?? {}).map(([name, spec]) => tensorProto(name, spec)),
-      node: model.nodes.map((node) => ({
-        name: node.name ?? "",
-        opType: node.op,
-        domain: node.domain ?? "",
-        input: node.inputs,
-        output: node.outputs,
-        attribute: Object.entries(node.attributes ?? {}).map(([name, value]) => attribute(name, value)),
-      })),
-    },
+    graph: graphProto(model),
   });
   return toBinary(ModelProtoSchema, message);
+}
+
+function graphProto(graph: GraphSpec): GraphProto {
+  return create(GraphProtoSchema, {
+    name: graph.name ?? "test",
+    input: graph.inputs.map(valueInfo),
+    output: graph.outputs.map(valueInfo),
+    initializer: Object.entries(graph.initialisers ?? {}).map(([name, spec]) => tensorProto(name, spec)),
+    node: graph.nodes.map((node) => ({
+      name: node.name ?? "",
+      opType: node.op,
+      domain: node.domain ?? "",
+      input: node.inputs,
+      output: node.outputs,
+      attribute: Object.entries(node.attributes ?? {}).map(([name, value]) => attribute(name, value)),
+    })),
+  });
 }
 
 function valueInfo({ name, shape, type }: ValueSpec): ValueInfoProto {
@@ -119,5 +130,9 @@ function attribute(name: string, value: AttributeValue): AttributeProto {
   }
   if ("float" in value) return create(AttributeProtoSchema, { name, type: 1, f: value.float });
   if ("floats" in value) return create(AttributeProtoSchema, { name, type: 6, floats: value.floats });
+  if ("graph" in value) {
+    const g = toBinary(GraphProtoSchema, graphProto(value.graph));
+    return create(AttributeProtoSchema, { name, type: 5, g });
+  }
   return create(AttributeProtoSchema, { name, type: 4, t: tensorProto("", value.tensor) });
 }

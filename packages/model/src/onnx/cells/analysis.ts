@@ -4,6 +4,7 @@ import type { Context } from "../context.js";
 import type { Node } from "../graph.js";
 import { Affines } from "./affine.js";
 import { Facts } from "./facts.js";
+import { axisOf } from "./infer.js";
 import { Matrices } from "./matrices.js";
 import { Polynomials } from "./polynomial.js";
 import { NoStep, type Step, Steps } from "./step.js";
@@ -71,16 +72,8 @@ export class Analysis {
   }
 
   private viewOf(view: Node, position: number, of: string): string {
-    const parameters = view.inputs.slice(1).map((name) => this.parameter(name));
-    const attributes = ["axis", "axes", "starts", "ends", "split", "perm"].map((name) =>
-      name === "axis" && (view.opType === "Gather" || view.opType === "Split")
-        ? view.attributes.integer(name)
-        : name === "axis"
-          ? undefined
-          : view.attributes.integers(name),
-    );
-    const key = JSON.stringify([view.opType, of, position, parameters, attributes]);
-    const known = this.viewsByKey.get(key);
+    const meaning = this.meaning(view, of);
+    const known = this.viewsByKey.get(`${position} ${meaning}`);
     if (known !== undefined) return known;
     const outputs = view.outputs.map((_, i) => this.ctx.fresh(`${view.name}.of.${of}.${i}`));
     const node = { ...view, inputs: [of, ...view.inputs.slice(1)], outputs };
@@ -88,11 +81,25 @@ export class Analysis {
     this.facts.add(node);
     this.polynomials.add(node);
     this.affines.add(node);
-    const others = outputs.map((_, i) => JSON.stringify([view.opType, of, i, parameters, attributes]));
-    others.forEach((other, i) => {
-      this.viewsByKey.set(other, outputs[i]!);
+    outputs.forEach((output, i) => {
+      this.viewsByKey.set(`${i} ${meaning}`, output);
     });
     return outputs[position]!;
+  }
+
+  /** Equal for views that do the same, however they say it. */
+  private meaning(view: Node, of: string): string {
+    const { shape } = this.facts.get(of);
+    const rank = shape?.length ?? 0;
+    const lists = ["axes", "starts", "ends", "split", "perm"].map((name) => view.attributes.integers(name));
+    const parameters = view.inputs.slice(1).map((name) => this.parameter(name));
+    if (view.opType !== "Gather" && view.opType !== "Split") return JSON.stringify([view.opType, of, parameters, lists]);
+    const axis = axisOf(view.attributes.integer("axis") ?? 0, rank) ?? 0;
+    const size = shape?.[axis];
+    const index = this.facts.get(view.inputs[1] ?? "");
+    const [at] = index.ints ?? [];
+    const one = view.opType === "Gather" && index.shape?.length === 0 && at !== undefined && size !== undefined;
+    return JSON.stringify([view.opType, of, axis, one && at < 0 ? [0, at + size] : parameters[0], lists]);
   }
 
   /** Equal constants have equal keys. */

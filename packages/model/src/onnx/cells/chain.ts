@@ -195,4 +195,5 @@ function placeOf(facts: Facts, name: string): Place | undefined {
 function counted(of: string, axis: number, index: number, size: number | undefined): Place | undefined {
   if (axis === 2) return undefined;
   if (index >= 0) return { of, axis, index, size };
+  return size === undefined ? undefined : { of, axis, index: index + size, size };
 }

@@ -97,6 +97,12 @@ const NORM =
 const SELECTION =
   "selection by computed indices is not supported; for the last step take the GRU's last state (Y_h), or slice with constant indices";
 
+const LOOP =
+  "supported is a loop of which each step is a GRU cell; use torch.nn.GRU or keras.layers.GRU, which become ONNX's GRU operator";
+const CONDITION =
+  "what is computed can't depend on conditions; export by tracing (torch.onnx.export of the module itself, not of " +
+  "torch.jit.script(module)), or with fixed sizes, and the branch that is taken becomes the model";
+
 /** Operators that people may have, with what to do instead. */
 export const REFUSED: ReadonlyMap<string, string> = new Map([
   ["ArgMax", "it is not supported; leave it out, and take the largest of the output afterwards"],
@@ -108,6 +114,10 @@ export const REFUSED: ReadonlyMap<string, string> = new Map([
   ["GatherElements", SELECTION],
   ["GatherND", SELECTION],
   ["ScatterND", SELECTION],
+  ["If", CONDITION],
+  ["Loop", LOOP],
+  ["Scan", LOOP],
+  ["ConcatFromSequence", "it is supported only of a list that a loop over a GRU cell collects its states in, with new_axis = 1"],
   ["LSTM", "LSTMs are not supported; supported are GRUs, with what is usual around them"],
   ["RNN", "simple recurrent layers are not supported; supported are GRUs, with what is usual around them"],
 ]);
