@@ -32,6 +32,8 @@ export class Context {
   private readonly values = new Map<string, Value>();
   private readonly taken: Set<string>;
   private readonly folder: Folder;
+  /** What to number a name with that is taken. */
+  private readonly numbers = new Map<string, number>();
 
   /**
    * @param fileSize in bytes; folding may make constants in proportion to it, so that a few damaged
@@ -303,7 +305,9 @@ export class Context {
 
   private unique(name: string): string {
     let unique = name;
-    for (let i = 2; this.taken.has(unique); i++) unique = `${name}#${i}`;
+    let number = this.numbers.get(name) ?? 2;
+    while (this.taken.has(unique)) unique = `${name}#${number++}`;
+    this.numbers.set(name, number);
     this.taken.add(unique);
     return unique;
   }

@@ -17,6 +17,11 @@ const files = [
   "conv",
   "learned",
   "several",
+  "cell-gates",
+  "cell-projected",
+  "cell-learned",
+  "cell-scripted-11",
+  "cell-scripted-list",
 ].map(fixture);
 for (const seed of [3, 4, 5, 6]) files.push(writeRandomModel(randomModel(seed, "any")));
 files.push(makeGruModel({ hidden: 4, inputSize: 3, resetAfter: false, head: { outputs: 2 } }));

@@ -57,7 +57,8 @@ function definitions(graph: GraphProto): Map<string, number> {
 }
 
 function dependencies(node: NodeProto, producers: ReadonlyMap<string, number>): number[] {
-  return [...node.input, ...capturedNames(node)]
+  const captured = node.attribute.some((a) => a.g.length > 0) ? capturedNames(node) : [];
+  return [...node.input, ...captured]
     .filter((name) => name !== "")
     .map(
       (name) =>

@@ -74,13 +74,23 @@ class CellWriter {
 
   /** Weights are the same wherever they are named the same, but each use has a copy of its own or not. */
   private weight(name: string, shape: number[], data?: number[]): string {
-    const known = this.weights.get(name) ?? { shape, data: data ?? this.g.numbers(shape.reduce((a, b) => a * b, 1), 0.8) };
+    const known = this.weights.get(name) ?? {
+      shape,
+      data:
+        data ??
+        this.g.numbers(
+          shape.reduce((a, b) => a * b, 1),
+          0.8,
+        ),
+    };
     this.weights.set(name, known);
     return this.g.constant(this.maybe() ? name : `${name}.${this.count++}`, known.shape, known.data);
   }
 
   private axes(op: "Squeeze" | "Unsqueeze", x: string, axis: number): string {
-    return this.spec.opset < 13 ? this.g.node(op, [x], { axes: [axis] }) : this.g.node(op, [x, this.ints(axis)]);
+    return this.spec.opset < 13
+      ? this.g.node(op, [x], { axes: [axis] })
+      : this.g.node(op, [x, this.ints(axis)]);
   }
 
   private initial(): string {
@@ -113,12 +123,21 @@ class CellWriter {
     const { g, spec } = this;
     const numbers = Array.from({ length: spec.steps }, (_, t) => t);
     if (spec.steps_ === "gather")
-      return numbers.map((t) => g.node("Gather", [x, g.constant(`i${this.count++}`, [], [this.maybe() ? t : t - spec.steps], "int64")], { axis: this.maybe() ? 1 : -2 }));
+      return numbers.map((t) =>
+        g.node(
+          "Gather",
+          [x, g.constant(`i${this.count++}`, [], [this.maybe() ? t : t - spec.steps], "int64")],
+          { axis: this.maybe() ? 1 : -2 },
+        ),
+      );
     if (spec.steps_ === "slice")
-      return numbers.map((t) => this.axes("Squeeze", g.node("Slice", [x, this.ints(t), this.ints(t + 1), this.ints(1)]), 1));
-    const parts = spec.opset < 13
-      ? g.nodes("Split", [x], spec.steps, { axis: 1, split: numbers.map(() => 1) })
-      : g.nodes("Split", [x, this.ints(...numbers.map(() => 1))], spec.steps, { axis: 1 });
+      return numbers.map((t) =>
+        this.axes("Squeeze", g.node("Slice", [x, this.ints(t), this.ints(t + 1), this.ints(1)]), 1),
+      );
+    const parts =
+      spec.opset < 13
+        ? g.nodes("Split", [x], spec.steps, { axis: 1, split: numbers.map(() => 1) })
+        : g.nodes("Split", [x, this.ints(...numbers.map(() => 1))], spec.steps, { axis: 1 });
     return parts.map((part) => this.axes("Squeeze", part, 1));
   }
 
@@ -130,8 +149,13 @@ class CellWriter {
     if (!deep && this.maybe() && (bias || spec.opset >= 11))
       return g.node("Gemm", [x, matrix, ...(bias ? [bias] : [])], { transB: 1 });
     const known = this.weights.get(name)!.data;
-    const turned = Array.from({ length: inputs * outputs }, (_, i) => known[(i % outputs) * inputs + Math.floor(i / outputs)]!);
-    const right = this.maybe() ? g.transpose(matrix, [1, 0]) : this.weight(`${name}.T`, [inputs, outputs], turned);
+    const turned = Array.from(
+      { length: inputs * outputs },
+      (_, i) => known[(i % outputs) * inputs + Math.floor(i / outputs)]!,
+    );
+    const right = this.maybe()
+      ? g.transpose(matrix, [1, 0])
+      : this.weight(`${name}.T`, [inputs, outputs], turned);
     const product = g.node("MatMul", [x, right]);
     return bias ? this.add(product, bias) : product;
   }
@@ -159,7 +183,12 @@ class CellWriter {
         ? g.nodes("Split", [packed], 3, { axis: this.maybe() ? 1 : -1, split: [hidden, hidden, hidden] })
         : g.nodes("Split", [packed, this.ints(hidden, hidden, hidden)], 3, { axis: this.maybe() ? 1 : -1 });
     return [0, 1, 2].map((i) =>
-      g.node("Slice", [packed, this.ints(i * hidden), this.ints(i === 2 ? 2 ** 31 - 1 : (i + 1) * hidden), this.ints(1)]),
+      g.node("Slice", [
+        packed,
+        this.ints(i * hidden),
+        this.ints(i === 2 ? 2 ** 31 - 1 : (i + 1) * hidden),
+        this.ints(1),
+      ]),
     );
   }
 
@@ -177,17 +206,33 @@ class CellWriter {
     if (layout === "joined") {
       const [x] = source as [string];
       const both = g.node("Concat", [x, h], { axis: 1 });
-      const sums = ["z", "r"].map((gate) => this.product(both, `V${gate}`, inputs + hidden, hidden)) as [string, string];
+      const sums = ["z", "r"].map((gate) => this.product(both, `V${gate}`, inputs + hidden, hidden)) as [
+        string,
+        string,
+      ];
       const candidate = (r: string) => {
-        if (spec.resetAfter) return this.add(this.product(x, "Wn", inputs, hidden), this.mul(r, this.product(h, "Un", hidden, hidden)));
-        return this.product(g.node("Concat", [this.mul(r, h), x], { axis: -1 }), "Vn", inputs + hidden, hidden);
+        if (spec.resetAfter)
+          return this.add(
+            this.product(x, "Wn", inputs, hidden),
+            this.mul(r, this.product(h, "Un", hidden, hidden)),
+          );
+        return this.product(
+          g.node("Concat", [this.mul(r, h), x], { axis: -1 }),
+          "Vn",
+          inputs + hidden,
+          hidden,
+        );
       };
       return [...sums, candidate];
     }
     const x = this.inputSums(source);
     const order = spec.seed % 2 === 0 ? [0, 1, 2] : [2, 0, 1];
-    const packed = layout === "packed" && spec.resetAfter ? this.thirds(this.product(h, "U", hidden, 3 * hidden)) : undefined;
-    const recurrent = (i: number, of: string) => packed?.[order[i]!] ?? this.product(of, `U${i}`, hidden, hidden);
+    const packed =
+      layout === "packed" && spec.resetAfter
+        ? this.thirds(this.product(h, "U", hidden, 3 * hidden))
+        : undefined;
+    const recurrent = (i: number, of: string) =>
+      packed?.[order[i]!] ?? this.product(of, `U${i}`, hidden, hidden);
     const candidate = (r: string) =>
       this.add(x[2]!, spec.resetAfter ? this.mul(recurrent(2, h), r) : recurrent(2, this.mul(r, h)));
     return [this.add(x[0]!, recurrent(0, h)), this.add(recurrent(1, h), x[1]!), candidate];
@@ -196,7 +241,8 @@ class CellWriter {
   private inputSums(source: string[]): string[] {
     const { spec } = this;
     if (spec.projected) return spec.layout === "packed" ? this.thirds(source[0]!) : source;
-    if (spec.layout === "packed") return this.thirds(this.product(source[0]!, "W", spec.inputs, 3 * spec.hidden));
+    if (spec.layout === "packed")
+      return this.thirds(this.product(source[0]!, "W", spec.inputs, 3 * spec.hidden));
     return ["z", "r", "n"].map((gate) => this.product(source[0]!, `W${gate}`, spec.inputs, spec.hidden));
   }
 

@@ -5,7 +5,7 @@
 import type { Context } from "../context.js";
 import type { Node } from "../graph.js";
 import type { Facts, Size } from "./facts.js";
-import { axisOf, cutsOf, partsOf } from "./infer.js";
+import { axisOf, cutsOf, integersOf, partsOf } from "./infer.js";
 import type { Matrices, Matrix } from "./matrices.js";
 
 /** The bias's `base`, and that of all values which are zero. */
@@ -28,7 +28,8 @@ const MOST_TERMS = 12;
 
 /** How ONE and ZERO are kept apart from values of those names. */
 const valueBase = (name: string) => `value ${name}`;
-export const nameOf = (base: string): string | undefined => (base.startsWith("value ") ? base.slice(6) : undefined);
+export const nameOf = (base: string): string | undefined =>
+  base.startsWith("value ") ? base.slice(6) : undefined;
 
 export interface AffineHelp {
   /** Whether a value may be a gate: a sigmoid, or one minus it. */
@@ -114,12 +115,16 @@ export class Affines {
     const open = widths.filter((w) => w === undefined).length;
     const sum = widths.reduce<number>((s, w) => s + (w ?? 0), 0);
     const rest = matrix.columns - sum;
-    if (open > 1 || (open === 0 && rest !== 0) || (open === 1 && rest < 1)) return [{ base: this.base(x), matrix }];
+    if (open > 1 || (open === 0 && rest !== 0) || (open === 1 && rest < 1))
+      return [{ base: this.base(x), matrix }];
     let from = 0;
     const terms: Affine = [];
     for (const [i, name] of node.inputs.entries()) {
       const to = from + (widths[i] ?? rest);
-      terms.push({ base: this.base(this.facts.resolve(name)), matrix: this.matrices.columns(matrix, from, to) });
+      terms.push({
+        base: this.base(this.facts.resolve(name)),
+        matrix: this.matrices.columns(matrix, from, to),
+      });
       from = to;
     }
     return this.gathered(terms);
@@ -133,7 +138,10 @@ export class Affines {
     if (!scaled || !inputs[2]) return scaled;
     const bias = this.column(inputs[2], scaled[0]!.matrix?.rows);
     if (!bias) return undefined;
-    return this.gathered([...scaled, { base: ONE, matrix: this.matrices.scale(bias, attributes.float("beta") ?? 1) }]);
+    return this.gathered([
+      ...scaled,
+      { base: ONE, matrix: this.matrices.scale(bias, attributes.float("beta") ?? 1) },
+    ]);
   }
 
   private sum(a: string, b: string, sign: 1 | -1): Affine | undefined {
@@ -160,10 +168,14 @@ export class Affines {
     const width = rows ?? shape?.at(-1);
     if (width === undefined || !shape || shape.length > 2) return undefined;
     const last = shape.at(-1) ?? 1;
-    if (fill !== undefined) return last === 1 || last === width || last === undefined ? this.matrices.fill(width, 1, fill) : undefined;
+    if (fill !== undefined)
+      return last === 1 || last === width || last === undefined
+        ? this.matrices.fill(width, 1, fill)
+        : undefined;
     const value = this.ctx.find(name);
     if (value?.kind !== "constant" || value.type !== "float" || last !== width) return undefined;
-    for (let i = width; i < value.data.length; i++) if (value.data[i] !== value.data[i % width]) return undefined;
+    for (let i = width; i < value.data.length; i++)
+      if (value.data[i] !== value.data[i % width]) return undefined;
     return this.matrices.constant(value.name, value.data, width, 1, false);
   }
 
@@ -236,7 +248,8 @@ export class Affines {
     for (const term of of) {
       const name = nameOf(term.base);
       if (term.base === ONE || term.base === ZERO) terms.push(term);
-      else if (name === undefined || !this.alike(this.facts.get(name).shape, shape!, several)) return undefined;
+      else if (name === undefined || !this.alike(this.facts.get(name).shape, shape!, several))
+        return undefined;
       else terms.push({ ...term, base: valueBase(this.help.viewOf(node, position, name)) });
     }
     return terms;
@@ -261,14 +274,10 @@ export class Affines {
         return cutsOf(node, get)?.every((c) => c.axis !== last) ?? false;
       case "Transpose":
         return node.attributes.integers("perm")?.at(-1) === last;
-      case "Squeeze": {
-        const out = get(node.outputs[0] ?? "").shape;
-        const axes = node.attributes.integers("axes") ?? (node.inputs[1] ? get(node.inputs[1]).ints : undefined);
-        return out !== undefined && axes !== undefined && axes.every((a) => a !== undefined && axisOf(a, shape.length) !== last);
-      }
+      case "Squeeze":
       case "Unsqueeze": {
-        const axes = node.attributes.integers("axes") ?? (node.inputs[1] ? get(node.inputs[1]).ints : undefined);
-        const rank = shape.length + (axes?.length ?? 0);
+        const axes = integersOf(node, "axes", 1, get);
+        const rank = shape.length + (node.opType === "Unsqueeze" ? (axes?.length ?? 0) : 0);
         return axes?.every((a) => a !== undefined && axisOf(a, rank) !== rank - 1) ?? false;
       }
     }

@@ -93,12 +93,14 @@ export class Analysis {
     const rank = shape?.length ?? 0;
     const lists = ["axes", "starts", "ends", "split", "perm"].map((name) => view.attributes.integers(name));
     const parameters = view.inputs.slice(1).map((name) => this.parameter(name));
-    if (view.opType !== "Gather" && view.opType !== "Split") return JSON.stringify([view.opType, of, parameters, lists]);
+    if (view.opType !== "Gather" && view.opType !== "Split")
+      return JSON.stringify([view.opType, of, parameters, lists]);
     const axis = axisOf(view.attributes.integer("axis") ?? 0, rank) ?? 0;
     const size = shape?.[axis];
     const index = this.facts.get(view.inputs[1] ?? "");
     const [at] = index.ints ?? [];
-    const one = view.opType === "Gather" && index.shape?.length === 0 && at !== undefined && size !== undefined;
+    const one =
+      view.opType === "Gather" && index.shape?.length === 0 && at !== undefined && size !== undefined;
     return JSON.stringify([view.opType, of, axis, one && at < 0 ? [0, at + size] : parameters[0], lists]);
   }
 

@@ -1,10 +1,10 @@
 /** Steps that follow one another with the same weights are one GRU over their inputs. */
 import type { Context } from "../context.js";
 import type { Node } from "../graph.js";
-import { axisOf, cutsOf, integersOf, partsOf } from "./infer.js";
 import type { Analysis } from "./analysis.js";
 import type { Facts } from "./facts.js";
 import { writeGru } from "./gru.js";
+import { axisOf, cutsOf, integersOf, partsOf } from "./infer.js";
 import type { Matrix } from "./matrices.js";
 import { Writer } from "./nodes.js";
 import type { Step } from "./step.js";
@@ -46,7 +46,14 @@ export function chains(steps: Iterable<Step>, { facts }: Analysis, alone: boolea
 function alike({ steps, U }: Chain, b: Step): boolean {
   const a = steps[0]!;
   const recurrent = U === undefined || U === b.U;
-  return recurrent && a.resetAfter === b.resetAfter && a.W === b.W && a.bW === b.bW && a.bU === b.bU && `${a.widths}` === `${b.widths}`;
+  return (
+    recurrent &&
+    a.resetAfter === b.resetAfter &&
+    a.W === b.W &&
+    a.bW === b.bW &&
+    a.bU === b.bU &&
+    `${a.widths}` === `${b.widths}`
+  );
 }
 
 /** Writes chains: one GRU each, and a view for the state of each step. */
@@ -109,9 +116,12 @@ export class ChainWriter {
     const axis = node.attributes.integer("axis");
     const values = node.inputs.map((name) => {
       const wide = facts.get(facts.resolve(name)).node;
-      const axes = wide?.opType === "Unsqueeze" ? integersOf(wide, "axes", 1, (n) => facts.get(n)) : undefined;
+      const axes =
+        wide?.opType === "Unsqueeze" ? integersOf(wide, "axes", 1, (n) => facts.get(n)) : undefined;
       const added = axes?.length === 1 && axes[0] !== undefined ? axisOf(axes[0], 3) : undefined;
-      return added !== undefined && axis !== undefined && axisOf(axis, 3) === added ? wide!.inputs[0] : undefined;
+      return added !== undefined && axis !== undefined && axisOf(axis, 3) === added
+        ? wide!.inputs[0]
+        : undefined;
     });
     const places = values.map((v) => (v === undefined ? undefined : this.places.get(facts.resolve(v))));
     const at = axis === undefined ? undefined : axisOf(axis, 3);
@@ -180,7 +190,8 @@ function placeOf(facts: Facts, name: string): Place | undefined {
     if (!cut || more.length > 0 || cut.axis !== gone || cut.size !== 1) return undefined;
     return counted(source, gone, cut.start, whole[gone]);
   }
-  if (part.node.opType !== "Split" || axisOf(part.node.attributes.integer("axis") ?? 0, 3) !== gone) return undefined;
+  if (part.node.opType !== "Split" || axisOf(part.node.attributes.integer("axis") ?? 0, 3) !== gone)
+    return undefined;
   const before = partsOf(part.node, get)?.slice(0, part.position);
   if (!before || before.includes(undefined)) return undefined;
   return counted(

@@ -16,7 +16,8 @@ export function foldConstants(
 ): Node[] {
   return nodes.filter((node) => {
     const foldable = FOLDABLE.has(node.opType) && isStandardDomain(node.domain);
-    if (!foldable || !node.inputs.every((name) => name === "" || ctx.find(name)?.kind === "constant")) return true;
+    if (!foldable || !node.inputs.every((name) => name === "" || ctx.find(name)?.kind === "constant"))
+      return true;
     convert(ctx, node);
     return false;
   });

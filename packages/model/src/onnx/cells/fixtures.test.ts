@@ -34,7 +34,10 @@ describe("cells that PyTorch wrote", () => {
       );
       const expected = await runOnnx(bytes, feeds);
       // A prediction that goes into the next step grows a little each time in the worst case, which core refuses.
-      const computed = [interpret(model, feeds), ...(name === "cell-feedback" ? [] : [evaluate(model, feeds)])];
+      const computed = [
+        interpret(model, feeds),
+        ...(name === "cell-feedback" ? [] : [evaluate(model, feeds)]),
+      ];
       for (const found of computed)
         for (const [output, { shape, data }] of Object.entries(expected)) {
           expect(found[output]!.shape).toEqual(shape);

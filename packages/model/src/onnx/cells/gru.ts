@@ -48,7 +48,12 @@ function initialState(
   const rows = source.data.length / hidden;
   const row = Float64Array.from(source.data);
   const repeated = rows === 1 && batch !== undefined && batch * hidden <= 2 ** 20 ? batch : 1;
-  return addReals(ctx, `${writer.name}.initial`, [1, rows * repeated, hidden], Array.from({ length: repeated }, () => row));
+  return addReals(
+    ctx,
+    `${writer.name}.initial`,
+    [1, rows * repeated, hidden],
+    Array.from({ length: repeated }, () => row),
+  );
 }
 
 function addReals(ctx: Context, label: string, shape: number[], parts: Float64Array[]): string {

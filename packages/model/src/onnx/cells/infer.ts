@@ -19,7 +19,9 @@ export function axisOf(axis: number, rank: number): number | undefined {
 
 /** Integers that are an attribute in older opsets and an input in newer ones. */
 export function integersOf(node: Node, attribute: string, input: number, get: Get): Size[] | undefined {
-  return node.attributes.integers(attribute) ?? (node.inputs[input] ? get(node.inputs[input]).ints : undefined);
+  return (
+    node.attributes.integers(attribute) ?? (node.inputs[input] ? get(node.inputs[input]).ints : undefined)
+  );
 }
 
 export interface Cut {
@@ -125,7 +127,10 @@ const RULES = new Map<string, Rule>([
       return [{ shape: broadcast(a, broadcast(b, c)) }];
     },
   ],
-  ["Equal", (node, get) => [{ shape: broadcast(get(node.inputs[0] ?? "").shape, get(node.inputs[1] ?? "").shape) }]],
+  [
+    "Equal",
+    (node, get) => [{ shape: broadcast(get(node.inputs[0] ?? "").shape, get(node.inputs[1] ?? "").shape) }],
+  ],
   ["Identity", same],
   ["Cast", same],
   ["Dropout", same],
@@ -230,7 +235,8 @@ const RULES = new Map<string, Rule>([
       if (!x.shape || axis === undefined || !at.shape) return [{ fill: x.fill }];
       const shape = [...x.shape.slice(0, axis), ...at.shape, ...x.shape.slice(axis + 1)];
       const { ints } = x;
-      const picked = ints && at.ints?.map((i) => (i === undefined ? undefined : ints[i < 0 ? i + ints.length : i]));
+      const picked =
+        ints && at.ints?.map((i) => (i === undefined ? undefined : ints[i < 0 ? i + ints.length : i]));
       return [{ shape, ints: picked, fill: x.fill }];
     },
   ],
@@ -244,7 +250,9 @@ const RULES = new Map<string, Rule>([
       for (const cut of cuts) sizes[cut.axis] = cut.size;
       const [only] = cuts;
       const simple = ints && shape.length === 1 && only && only.step === 1 && only.size !== undefined;
-      return [{ shape: sizes, ints: simple ? ints.slice(only.start, only.start + only.size!) : undefined, fill }];
+      return [
+        { shape: sizes, ints: simple ? ints.slice(only.start, only.start + only.size!) : undefined, fill },
+      ];
     },
   ],
   [
@@ -254,7 +262,10 @@ const RULES = new Map<string, Rule>([
       const axis = shape && axisOf(node.attributes.integer("axis") ?? 0, shape.length);
       if (!shape || axis === undefined) return [];
       const parts = partsOf(node, get);
-      return node.outputs.map((_, i) => ({ shape: shape.map((d, k) => (k === axis ? parts?.[i] : d)), fill }));
+      return node.outputs.map((_, i) => ({
+        shape: shape.map((d, k) => (k === axis ? parts?.[i] : d)),
+        fill,
+      }));
     },
   ],
   [
@@ -266,9 +277,13 @@ const RULES = new Map<string, Rule>([
       if (!shape || axis === undefined) return [];
       const sizes = facts.map((f) => f.shape?.[axis]);
       const size = sizes.includes(undefined) ? undefined : sizes.reduce<number>((a, b) => a + b!, 0);
-      const whole = shape.map((d, k) => (k === axis ? size : (d ?? facts.find((f) => f.shape?.[k])?.shape?.[k])));
+      const whole = shape.map((d, k) =>
+        k === axis ? size : (d ?? facts.find((f) => f.shape?.[k])?.shape?.[k]),
+      );
       const joined = facts.every((f) => f.ints) ? facts.flatMap((f) => f.ints!) : undefined;
-      return [{ shape: whole, ints: shape.length === 1 && (joined?.length ?? 0) <= 1024 ? joined : undefined }];
+      return [
+        { shape: whole, ints: shape.length === 1 && (joined?.length ?? 0) <= 1024 ? joined : undefined },
+      ];
     },
   ],
 ]);

@@ -92,12 +92,21 @@ class Unrolling {
 
   private writeStep(step: Step): void {
     const { facts } = this.analysis;
-    const state = this.form.states.find((s) => s.before === step.state && facts.resolve(s.after) === step.output);
+    const state = this.form.states.find(
+      (s) => s.before === step.state && facts.resolve(s.after) === step.output,
+    );
     if (!state) this.refuse("a cell in its body does not go on from its own state of the step before");
     const inputs = step.inputs.map((name) => this.sequence(name));
     const x = inputs.length === 1 ? inputs[0]! : this.writer.write("Concat", inputs, { axis: 2 });
     const batch = facts.get(step.inputs[0]!).shape?.[0];
-    const { Y, last } = writeGru(this.ctx, this.analysis, this.writer, x, { ...step, state: state.initial }, batch);
+    const { Y, last } = writeGru(
+      this.ctx,
+      this.analysis,
+      this.writer,
+      x,
+      { ...step, state: state.initial },
+      batch,
+    );
     this.known.set(step.output, this.writer.squeeze(Y, 1));
     this.writer.squeeze(last, 0, state.result || undefined);
   }
@@ -111,7 +120,8 @@ class Unrolling {
       return;
     }
     const { node } = facts.get(value);
-    const list = node?.opType === "SequenceInsert" && facts.resolve(node.inputs[0] ?? "") === before && !node.inputs[2];
+    const list =
+      node?.opType === "SequenceInsert" && facts.resolve(node.inputs[0] ?? "") === before && !node.inputs[2];
     if (list && facts.get(facts.resolve(initial)).node?.opType === "SequenceEmpty") {
       if (result) this.lists.set(result, this.sequence(node.inputs[1] ?? ""));
       return;
@@ -119,7 +129,9 @@ class Unrolling {
     if (result === "" || this.counts(node, before)) return;
     const { nearMiss } = this.analysis;
     const at = node ? ` (${node.opType} ${quote(node.name)})` : "";
-    this.refuse(`the state ${quote(result)}${at} is not that of a GRU${nearMiss ? `: ${nearMiss.reason}` : ""}`);
+    this.refuse(
+      `the state ${quote(result)}${at} is not that of a GRU${nearMiss ? `: ${nearMiss.reason}` : ""}`,
+    );
   }
 
   /** A counter, which nobody needs: the model would have to compute with it for it to matter. */
@@ -143,7 +155,8 @@ class Unrolling {
     }
     const { shape } = facts.get(of);
     const axis = shape?.length === 3 ? axisOf(node.attributes.integer("axis") ?? 0, 3) : undefined;
-    if (axis === undefined || axis === 2) this.refuse(`steps are taken of ${quote(of)}, which is not [time, batch, features]`);
+    if (axis === undefined || axis === 2)
+      this.refuse(`steps are taken of ${quote(of)}, which is not [time, batch, features]`);
     const steps = this.limited(this.writer.toFront(of, axis, 3), of, axis);
     this.known.set(value, steps);
     return steps;
@@ -166,7 +179,8 @@ class Unrolling {
     const { node } = facts.get(facts.resolve(trips));
     const shape = facts.get(facts.resolve(node?.inputs[0] ?? "")).node;
     const index = facts.get(node?.inputs[1] ?? "").ints?.[0];
-    const whole = node?.opType === "Gather" && shape?.opType === "Shape" && facts.resolve(shape.inputs[0] ?? "") === of;
+    const whole =
+      node?.opType === "Gather" && shape?.opType === "Shape" && facts.resolve(shape.inputs[0] ?? "") === of;
     if (whole && index === axis && shape.attributes.integer("start") === undefined) return x;
     const end = this.writer.write("Reshape", [trips, this.writer.integers(1)]);
     return this.writer.write("Slice", [x, this.writer.integers(0), end, this.writer.integers(0)]);

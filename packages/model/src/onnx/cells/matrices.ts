@@ -21,24 +21,41 @@ export class Matrices {
 
   /** A constant of the file as a matrix of these sizes, or its transpose. */
   constant(name: string, data: Numbers, rows: number, columns: number, transposed: boolean): Matrix {
-    const at = transposed ? (r: number, c: number) => data[c * rows + r]! : (r: number, c: number) => data[r * columns + c]!;
+    const at = transposed
+      ? (r: number, c: number) => data[c * rows + r]!
+      : (r: number, c: number) => data[r * columns + c]!;
     return this.make(`constant ${transposed} ${rows} ${name}`, rows, columns, at);
   }
 
   /** Rows from..to. */
   rows(m: Matrix, from: number, to: number): Matrix {
     if (from === 0 && to === m.rows) return m;
-    return this.make(`rows ${m.id} ${from} ${to}`, to - from, m.columns, (r, c) => m.data[(from + r) * m.columns + c]!);
+    return this.make(
+      `rows ${m.id} ${from} ${to}`,
+      to - from,
+      m.columns,
+      (r, c) => m.data[(from + r) * m.columns + c]!,
+    );
   }
 
   columns(m: Matrix, from: number, to: number): Matrix {
     if (from === 0 && to === m.columns) return m;
-    return this.make(`columns ${m.id} ${from} ${to}`, m.rows, to - from, (r, c) => m.data[r * m.columns + from + c]!);
+    return this.make(
+      `columns ${m.id} ${from} ${to}`,
+      m.rows,
+      to - from,
+      (r, c) => m.data[r * m.columns + from + c]!,
+    );
   }
 
   scale(m: Matrix, factor: number): Matrix {
     if (factor === 1) return m;
-    return this.make(`scale ${m.id} ${factor}`, m.rows, m.columns, (r, c) => factor * m.data[r * m.columns + c]!);
+    return this.make(
+      `scale ${m.id} ${factor}`,
+      m.rows,
+      m.columns,
+      (r, c) => factor * m.data[r * m.columns + c]!,
+    );
   }
 
   /** Row r times the number r of a column. */
@@ -70,14 +87,24 @@ export class Matrices {
   below(parts: readonly Matrix[]): Matrix {
     const rows = parts.flatMap((m) => Array.from({ length: m.rows }, (_, r) => ({ m, r })));
     const key = `below ${parts.map((m) => m.id)}`;
-    return this.make(key, rows.length, parts[0]!.columns, (r, c) => rows[r]!.m.data[rows[r]!.r * rows[r]!.m.columns + c]!);
+    return this.make(
+      key,
+      rows.length,
+      parts[0]!.columns,
+      (r, c) => rows[r]!.m.data[rows[r]!.r * rows[r]!.m.columns + c]!,
+    );
   }
 
   /** One beside the other; all have as many rows. */
   beside(parts: readonly Matrix[]): Matrix {
     const columns = parts.flatMap((m) => Array.from({ length: m.columns }, (_, c) => ({ m, c })));
     const key = `beside ${parts.map((m) => m.id)}`;
-    return this.make(key, parts[0]!.rows, columns.length, (r, c) => columns[c]!.m.data[r * columns[c]!.m.columns + columns[c]!.c]!);
+    return this.make(
+      key,
+      parts[0]!.rows,
+      columns.length,
+      (r, c) => columns[c]!.m.data[r * columns[c]!.m.columns + columns[c]!.c]!,
+    );
   }
 
   private make(key: string, rows: number, columns: number, at: (r: number, c: number) => number): Matrix {

@@ -26,6 +26,7 @@ export function makeNode(
 /** Writes nodes one after another; each has one output, whose name it returns. */
 export class Writer {
   readonly nodes: Node[] = [];
+  private readonly constants = new Map<string, string>();
 
   /** @param name of the nodes, which is what messages to the user point at. */
   constructor(
@@ -44,7 +45,11 @@ export class Writer {
   }
 
   integers(...values: number[]): string {
-    return this.ctx.addIntegers(`${this.name}.axes`, values);
+    const known = this.constants.get(`${values}`);
+    if (known !== undefined) return known;
+    const name = this.ctx.addIntegers(`${this.name}.axes`, values);
+    this.constants.set(`${values}`, name);
+    return name;
   }
 
   squeeze(x: string, axis: number, output?: string): string {
@@ -56,7 +61,14 @@ export class Writer {
   }
 
   /** x[start : end : step] along an axis; an end of undefined is the axis's own, in the step's direction. */
-  slice(x: string, axis: number, start: number, end: number | undefined, step: number, output?: string): string {
+  slice(
+    x: string,
+    axis: number,
+    start: number,
+    end: number | undefined,
+    step: number,
+    output?: string,
+  ): string {
     const last = end ?? (step > 0 ? 2 ** 31 - 1 : -(2 ** 31));
     const parameters = [start, last, axis, step].map((v) => this.integers(v));
     return this.write("Slice", [x, ...parameters], {}, output);

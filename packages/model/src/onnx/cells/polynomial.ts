@@ -75,7 +75,9 @@ function gathered(terms: Polynomial): Polynomial | undefined {
   const result: Polynomial = [];
   for (const term of terms) {
     if (term.factors.length > MOST_FACTORS) return undefined;
-    const like = result.find((m) => m.factors.length === term.factors.length && m.factors.every((f, i) => f === term.factors[i]));
+    const like = result.find(
+      (m) => m.factors.length === term.factors.length && m.factors.every((f, i) => f === term.factors[i]),
+    );
     if (like) like.coefficient += term.coefficient;
     else result.push({ ...term });
   }

@@ -45,7 +45,9 @@ export function recogniseCells(ctx: Context, nodes: readonly Node[], options: Ce
   try {
     const flat = withoutLoops(ctx, analysis, rest, convert);
     if (analysis.steps.size === 0 && !loops) return rest;
-    return replaced(ctx, analysis, flat, outputs, false) ?? replaced(ctx, analysis, flat, outputs, true) ?? rest;
+    return (
+      replaced(ctx, analysis, flat, outputs, false) ?? replaced(ctx, analysis, flat, outputs, true) ?? rest
+    );
   } catch (error) {
     if (error instanceof TooLarge) return rest;
     throw error;
@@ -53,7 +55,12 @@ export function recogniseCells(ctx: Context, nodes: readonly Node[], options: Ce
 }
 
 /** Analyses the nodes one after another. @returns them, with Loops and Scans replaced. */
-function withoutLoops(ctx: Context, analysis: Analysis, nodes: readonly Node[], convert: CellOptions["convert"]): Node[] {
+function withoutLoops(
+  ctx: Context,
+  analysis: Analysis,
+  nodes: readonly Node[],
+  convert: CellOptions["convert"],
+): Node[] {
   const flat: Node[] = [];
   const lists: Lists = new Map();
   const add = (node: Node) => {
@@ -74,7 +81,8 @@ function withoutLoops(ctx: Context, analysis: Analysis, nodes: readonly Node[], 
 function stacked({ facts }: Analysis, lists: Lists, node: Node): Node | undefined {
   const sequence = node.opType === "ConcatFromSequence" && lists.get(facts.resolve(node.inputs[0] ?? ""));
   const axis = node.attributes.integer("axis") ?? 0;
-  if (!sequence || node.attributes.integer("new_axis") !== 1 || axisOf(axis, 3) === undefined) return undefined;
+  if (!sequence || node.attributes.integer("new_axis") !== 1 || axisOf(axis, 3) === undefined)
+    return undefined;
   const perm = [1, 2];
   perm.splice(axisOf(axis, 3)!, 0, 0);
   return makeNode("Transpose", node.name, [sequence], node.outputs, { perm });

@@ -41,7 +41,11 @@ export function ordered(nodes: readonly Node[], outputs: readonly string[]): Nod
   return sorted;
 }
 
-function reach(nodes: readonly Node[], from: number[], needs: (names: readonly string[]) => number[]): number[] {
+function reach(
+  nodes: readonly Node[],
+  from: number[],
+  needs: (names: readonly string[]) => number[],
+): number[] {
   const live = new Set<number>();
   for (let index = from.pop(); index !== undefined; index = from.pop()) {
     if (live.has(index)) continue;

@@ -88,7 +88,13 @@ export class Steps {
     return why;
   }
 
-  private read(output: string, blend: Blend, candidate: string, state: string | undefined, negated: boolean): Step | NoStep {
+  private read(
+    output: string,
+    blend: Blend,
+    candidate: string,
+    state: string | undefined,
+    negated: boolean,
+  ): Step | NoStep {
     const argument = this.a.facts.get(candidate).node!.inputs[0] ?? "";
     const n = this.candidate(this.a.affines.get(argument), state);
     if (n instanceof NoStep) return n;
@@ -104,7 +110,9 @@ export class Steps {
     for (const term of this.a.affines.get(gate.of)) {
       if (term.gate !== undefined) return undefined;
       if (term.base === ZERO) continue;
-      const matrix = gate.negated ? this.a.matrices.scale(term.matrix ?? this.unit(term.base), -1) : term.matrix;
+      const matrix = gate.negated
+        ? this.a.matrices.scale(term.matrix ?? this.unit(term.base), -1)
+        : term.matrix;
       if (term.base === ONE) parts.bias = matrix;
       else if (this.isState(term.base, state)) parts.state = { matrix };
       else parts.inputs.set(nameOf(term.base)!, matrix);
@@ -149,7 +157,10 @@ export class Steps {
     const { node } = this.a.facts.get(name);
     if (node?.opType !== "Mul") return undefined;
     const [a, b] = node.inputs.map((i) => this.a.facts.resolve(i)) as [string, string];
-    for (const [gate, other] of [[a, b], [b, a]] as const) {
+    for (const [gate, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
       if (!this.gate(gate)) continue;
       if (state === undefined ? this.a.facts.get(other).fill === 0 : other === state) return gate;
     }
@@ -161,7 +172,12 @@ export class Steps {
     return this.a.matrices.identity(this.a.facts.get(nameOf(base) ?? "").shape?.at(-1) ?? 1);
   }
 
-  private join(output: string, state: string | undefined, gates: Parts[], resetAfter: boolean): Step | NoStep {
+  private join(
+    output: string,
+    state: string | undefined,
+    gates: Parts[],
+    resetAfter: boolean,
+  ): Step | NoStep {
     const { facts, matrices } = this.a;
     const all = gates.flatMap((g) => [...g.inputs.values(), g.state?.matrix, g.bias, g.resetBias]);
     const hidden = all.find((m) => m !== undefined)?.rows;
@@ -181,11 +197,14 @@ export class Steps {
     const rank = (name: string) => facts.get(name).shape?.length;
     if (rank(output) !== 2 || (state !== undefined && rank(state) !== 2))
       return new NoStep("its state is not known to be [batch, hidden]");
-    const batch = new Set([...names, state ?? "", output].map((n) => facts.get(n).shape?.[0]).filter((d) => d !== undefined));
+    const batch = new Set(
+      [...names, state ?? "", output].map((n) => facts.get(n).shape?.[0]).filter((d) => d !== undefined),
+    );
     const constant = state !== undefined && facts.get(state).node === undefined && facts.get(state).order < 0;
     if (batch.size > 1 && !constant) return new NoStep("its inputs and its state differ in batch size");
     const zero = matrices.fill(hidden, 1, 0);
-    const column = (parts: (Matrix | undefined)[]) => matrices.single(matrices.below(parts.map((p) => p ?? zero)));
+    const column = (parts: (Matrix | undefined)[]) =>
+      matrices.single(matrices.below(parts.map((p) => p ?? zero)));
     return {
       output,
       state,
@@ -201,7 +220,12 @@ export class Steps {
   }
 
   /** The three gates' matrices for one input. */
-  private inputBlock(name: string, gates: Parts[], hidden: number, state: string | undefined): Matrix[] | NoStep {
+  private inputBlock(
+    name: string,
+    gates: Parts[],
+    hidden: number,
+    state: string | undefined,
+  ): Matrix[] | NoStep {
     const { facts, matrices } = this.a;
     const { shape } = facts.get(name);
     if (shape?.length !== 2) {
@@ -209,11 +233,16 @@ export class Steps {
       return new NoStep(`its input ${JSON.stringify(name)} ${found}; expected are [batch, features]`);
     }
     const direct = gates.some((g) => g.inputs.has(name) && !g.inputs.get(name));
-    if (direct && shape[1] !== hidden) return new NoStep(`${JSON.stringify(name)} is added to gates of another size`);
+    if (direct && shape[1] !== hidden)
+      return new NoStep(`${JSON.stringify(name)} is added to gates of another size`);
     // What is computed from the state (a normalisation, say) is no input, unless it is projected like one.
     if (direct && state !== undefined && facts.dependsOn(name, new Set([state]), facts.get(state).order))
-      return new NoStep(`${JSON.stringify(name)} in a gate is computed from the state, but is no matrix product of it`);
-    const given = gates.map((g) => (g.inputs.has(name) ? (g.inputs.get(name) ?? matrices.identity(hidden)) : undefined));
+      return new NoStep(
+        `${JSON.stringify(name)} in a gate is computed from the state, but is no matrix product of it`,
+      );
+    const given = gates.map((g) =>
+      g.inputs.has(name) ? (g.inputs.get(name) ?? matrices.identity(hidden)) : undefined,
+    );
     const columns = given.find((m) => m)!.columns;
     if (given.some((m) => m && m.columns !== columns) || (shape[1] !== undefined && shape[1] !== columns))
       return new NoStep(`the gates' weights for ${JSON.stringify(name)} differ in size`);
@@ -224,7 +253,9 @@ export class Steps {
     const { matrices } = this.a;
     if (state === undefined) return undefined;
     if (!gates.some((g) => g.state)) return new NoStep("no gate reads the state");
-    const parts = gates.map((g) => (g.state ? (g.state.matrix ?? matrices.identity(hidden)) : matrices.fill(hidden, hidden, 0)));
+    const parts = gates.map((g) =>
+      g.state ? (g.state.matrix ?? matrices.identity(hidden)) : matrices.fill(hidden, hidden, 0),
+    );
     if (parts.some((m) => m.columns !== hidden)) return new NoStep("the state and the gates differ in size");
     return matrices.single(matrices.below(parts));
   }

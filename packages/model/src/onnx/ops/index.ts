@@ -117,7 +117,10 @@ export const REFUSED: ReadonlyMap<string, string> = new Map([
   ["If", CONDITION],
   ["Loop", LOOP],
   ["Scan", LOOP],
-  ["ConcatFromSequence", "it is supported only of a list that a loop over a GRU cell collects its states in, with new_axis = 1"],
+  [
+    "ConcatFromSequence",
+    "it is supported only of a list that a loop over a GRU cell collects its states in, with new_axis = 1",
+  ],
   ["LSTM", "LSTMs are not supported; supported are GRUs, with what is usual around them"],
   ["RNN", "simple recurrent layers are not supported; supported are GRUs, with what is usual around them"],
 ]);
