@@ -71,6 +71,11 @@ export class Attributes {
     return this.get(name, "graph")?.g;
   }
 
+  /** The names of all that are there. */
+  names(): Iterable<string> {
+    return this.byName.keys();
+  }
+
   /** Attributes that don't change what inference computes. */
   ignore(...names: string[]): void {
     for (const name of names) this.read.add(name);

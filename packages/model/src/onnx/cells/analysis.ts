@@ -1,6 +1,7 @@
 /** All that is known of a graph's values, kept up to date node by node. */
 import type { ModelInput } from "@sotto/core";
 import type { Context } from "../context.js";
+import { isStandardDomain } from "../decode.js";
 import type { Node } from "../graph.js";
 import { Affines } from "./affine.js";
 import { Facts } from "./facts.js";
@@ -49,7 +50,9 @@ export class Analysis {
     this.matcher = new Steps(this);
   }
 
-  add(node: Node): void {
+  add(given: Node): void {
+    // What is not exactly the operator that is known computes something of its own.
+    const node = isPlain(given) ? given : { ...given, opType: "" };
     this.facts.add(node);
     this.polynomials.add(node);
     this.affines.add(node);
@@ -109,6 +112,35 @@ export class Analysis {
     const { ints, shape } = this.facts.get(name);
     return ints && !ints.includes(undefined) && ints.length <= 16 ? [shape?.length, ...ints] : name;
   }
+}
+
+/** The attributes of the operators that a cell may consist of, and of the views before and after it. */
+const ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    Add: [],
+    Sub: [],
+    Mul: [],
+    Neg: [],
+    MatMul: [],
+    Sigmoid: [],
+    Tanh: [],
+    Identity: [],
+    Dropout: ["ratio", "seed"],
+    Gemm: ["alpha", "beta", "transA", "transB"],
+    Concat: ["axis"],
+    Split: ["axis", "split", "num_outputs"],
+    Gather: ["axis"],
+    Slice: ["axes", "starts", "ends"],
+    Squeeze: ["axes"],
+    Unsqueeze: ["axes"],
+    Transpose: ["perm"],
+  }),
+);
+
+function isPlain(node: Node): boolean {
+  const known = ATTRIBUTES.get(node.opType);
+  const others = known && [...node.attributes.names()].some((name) => !known.includes(name));
+  return isStandardDomain(node.domain) && !others;
 }
 
 /** The operators that read each value. */

@@ -73,7 +73,8 @@ export class Facts {
     for (;;) {
       const { node, position } = this.get(current);
       if (!node || position !== 0) return current;
-      if (node.opType !== "Identity" && node.opType !== "Dropout") return current;
+      const drops = node.opType === "Dropout" && !node.inputs[2];
+      if (node.opType !== "Identity" && !drops) return current;
       current = node.inputs[0] ?? "";
     }
   }

@@ -120,10 +120,8 @@ function loop(more: Partial<GraphSpec> = {}, nodes: NodeSpec[] = [], trips = T, 
 async function expectSame(model: OnnxModel, shape: number[]): Promise<string> {
   const bytes = writeOnnx(model);
   const description = importOnnx(bytes);
-  const feeds = { x: reals(...shape), h0: reals(B, H) } as Record<
-    string,
-    { shape: number[]; data: number[] }
-  >;
+  const values = (spec: TensorSpec) => ({ shape: spec.shape, data: Array.from(spec.data) });
+  const feeds = { x: values(reals(...shape)), h0: values(reals(B, H)) };
   const [expected, found] = [await runOnnx(bytes, feeds), interpret(description, feeds)];
   for (const [name, { shape, data }] of Object.entries(expected)) {
     expect(found[name]!.shape).toEqual(shape);
@@ -207,6 +205,19 @@ describe("Loop over a GRU cell", () => {
     projected.nodes.unshift({ op: "MatMul", inputs: ["x", "P"], outputs: ["p"] });
     projected.initialisers!.P = reals(I, I);
     expect(await expectSame(projected, [B, T, I])).toMatch(/^dense transpose.*gru/);
+  });
+
+  it("reads products that were computed before it", async () => {
+    const model = loop();
+    const [node] = model.nodes as [NodeSpec];
+    const body = (node.attributes!.body as { graph: GraphSpec }).graph;
+    const picked = ["z", "r", "n"].map((gate): NodeSpec => {
+      model.nodes.unshift({ op: "MatMul", inputs: ["x", `W${gate}`], outputs: [`p${gate}`] });
+      return { op: "Gather", inputs: [`p${gate}`, "i"], outputs: [`x${gate}`], attributes: { axis: 1 } };
+    });
+    const inside = body.nodes.filter((n) => n.name !== "pick" && !["xz", "xr", "xn"].includes(n.outputs[0]!));
+    body.nodes = [...picked, ...inside];
+    expect(await expectSame(model, [B, T, I])).toBe("transpose unsqueeze gru squeeze squeeze transpose");
   });
 
   it("is refused if its steps are not those of one GRU", () => {
