@@ -32,6 +32,7 @@ export class Context {
   private readonly values = new Map<string, Value>();
   private readonly taken: Set<string>;
   private readonly folder: Folder;
+  private readonly shared = new Map<string, string>();
   /** What to number a name with that is taken. */
   private readonly numbers = new Map<string, number>();
 
@@ -114,6 +115,15 @@ export class Context {
     const unique = this.unique(name);
     this.tensors.set(unique, { shape, data: single });
     return unique;
+  }
+
+  /** A weight that is kept once, however many layers have it. @param add keeps it. @returns its name. */
+  sharedTensor(key: string, add: () => string): string {
+    const known = this.shared.get(key);
+    if (known !== undefined) return known;
+    const name = add();
+    this.shared.set(key, name);
+    return name;
   }
 
   /** A constant vector of integers that the file gives as an attribute. @returns its name. */

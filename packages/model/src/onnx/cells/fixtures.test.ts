@@ -4,7 +4,6 @@ import { importOnnx } from "../import.js";
 
 const OPS: Record<string, RegExp> = {
   "cell-backwards": /^transpose slice gru squeeze dense$/,
-  "cell-feedback": /gru squeeze dense .*gru squeeze dense .*gru squeeze dense$/,
   "cell-scripted-11": /^gru squeeze dense$/,
   "cell-scripted-16": /^gru squeeze dense$/,
   "cell-scripted-fixed": /^gru squeeze dense$/,
@@ -33,12 +32,7 @@ describe("cells that PyTorch wrote", () => {
         }),
       );
       const expected = await runOnnx(bytes, feeds);
-      // A prediction that goes into the next step grows a little each time in the worst case, which core refuses.
-      const computed = [
-        interpret(model, feeds),
-        ...(name === "cell-feedback" ? [] : [evaluate(model, feeds)]),
-      ];
-      for (const found of computed)
+      for (const found of [interpret(model, feeds), evaluate(model, feeds)])
         for (const [output, { shape, data }] of Object.entries(expected)) {
           expect(found[output]!.shape).toEqual(shape);
           const worst = Math.max(...data.map((v, i) => Math.abs(v - found[output]!.data[i]!)));

@@ -2,6 +2,7 @@
 import type { Context } from "../context.js";
 import type { Analysis } from "./analysis.js";
 import type { Facts } from "./facts.js";
+import type { Matrix } from "./matrices.js";
 import type { Writer } from "./nodes.js";
 import type { Step } from "./step.js";
 
@@ -18,13 +19,21 @@ export function writeGru(
   { hidden, resetAfter, W, U, bW, bU, state }: Step,
   batch: number | undefined,
 ): { Y: string; last: string } {
-  const tensor = (what: string, shape: number[], parts: Float64Array[]): string =>
-    addReals(ctx, `${writer.name}.${what}`, shape, parts);
+  // Steps that can't be joined have the same weights, which are kept once.
+  const tensor = (what: string, shape: number[], ...parts: Matrix[]): string =>
+    ctx.sharedTensor(`cell ${what} ${shape} ${parts.map((m) => m.id)}`, () =>
+      addReals(
+        ctx,
+        `${writer.name}.${what}`,
+        shape,
+        parts.map((m) => m.data),
+      ),
+    );
   const inputs = [
     x,
-    tensor("W", [1, 3 * hidden, W.columns], [W.data]),
-    tensor("R", [1, 3 * hidden, hidden], [(U ?? analysis.matrices.fill(3 * hidden, hidden, 0)).data]),
-    tensor("B", [1, 6 * hidden], [bW.data, bU.data]),
+    tensor("W", [1, 3 * hidden, W.columns], W),
+    tensor("R", [1, 3 * hidden, hidden], U ?? analysis.matrices.fill(3 * hidden, hidden, 0)),
+    tensor("B", [1, 6 * hidden], bW, bU),
   ];
   if (state !== undefined && analysis.facts.get(state).fill !== 0)
     inputs.push("", initialState(ctx, analysis.facts, writer, state, hidden, batch));

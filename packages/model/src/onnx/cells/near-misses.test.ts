@@ -1,6 +1,6 @@
-import { type ModelDescription, SottoError } from "@sotto/core";
+import { type GruLayer, type ModelDescription, SottoError } from "@sotto/core";
 import { describe, expect, it } from "vitest";
-import { GraphWriter, interpret, runOnnx, uniform } from "../../testing/index.js";
+import { evaluate, GraphWriter, interpret, runOnnx, uniform } from "../../testing/index.js";
 import { importOnnx } from "../import.js";
 
 const [B, I, H] = [2, 3, 4];
@@ -77,7 +77,7 @@ async function honest(g: Cells, output: string): Promise<ModelDescription | stri
 }
 
 const layers = (result: ModelDescription | string) =>
-  typeof result === "string" ? [] : result.layers.filter((l) => l.op === "gru");
+  typeof result === "string" ? [] : result.layers.filter((layer): layer is GruLayer => layer.op === "gru");
 
 /** A loop of which each step is what `step` writes, from a state that is not zero (from zero, more is a GRU's step). */
 function unrolled(
@@ -99,7 +99,14 @@ describe("what is nearly a GRU", () => {
       const U = t === 2 ? [usual.U[0]!, other.U[1]!, usual.U[2]!] : usual.U;
       h = gru(g, g.at("x", t), h, { W: usual.W, U }).h;
     }
-    expect(layers(await honest(g, h))).toHaveLength(3);
+    const model = (await honest(g, h)) as ModelDescription;
+    const [first, second, third] = layers(model) as [GruLayer, GruLayer, GruLayer];
+    expect([first.W, first.U]).toEqual([third.W, third.U]);
+    expect(first.U).not.toBe(second.U);
+    // Core, too, must not mind that layers share their tensors.
+    const x = { shape: [B, 5, I], data: Array.from({ length: B * 5 * I }, (_, i) => Math.sin(i)) };
+    const [expected, found] = [interpret(model, { x })[h]!, evaluate(model, { x })[h]!];
+    expect(Math.max(...expected.data.map((v, i) => Math.abs(v - found.data[i]!)))).toBeLessThan(1e-5);
   });
 
   it("with steps that are left out, doubled, or turned around still reads the right ones", async () => {
@@ -140,7 +147,9 @@ describe("what is nearly a GRU", () => {
       h = gru(g, g.add(g.at("x", t), g.linear(h, back)), h, all).h;
       grus.push(h);
     }
-    expect(layers(await honest(g, h))).toHaveLength(3);
+    const found = await honest(g, h);
+    expect(layers(found)).toHaveLength(3);
+    expect(new Set(layers(found).map((l) => l.W)).size).toBe(1);
   });
 
   it("and reads another that reads it is taken step by step", async () => {

@@ -102,18 +102,17 @@ function tensors(
   { W, R, B, hidden }: { W: ConstantValue; R: ConstantValue; B: ConstantValue | undefined; hidden: number },
   index: number,
 ): Pick<GruLayer, "W" | "U" | "bW" | "bU"> {
-  const part = (t: ConstantValue) => {
-    const size = t.data.length / t.shape[0]!;
-    return t.data.slice(index * size, (index + 1) * size);
-  };
-  const bias = B && part(B);
+  // Steps of one cell that are layers of their own have one set of weights.
+  const part = (what: string, t: ConstantValue, shape: number[], half = 0) =>
+    ctx.sharedTensor(`${what} ${index} ${half} ${t.name}`, () => {
+      const size = shape.reduce((a, b) => a * b, 1);
+      const at = (index * t.data.length) / t.shape[0]! + half * size;
+      return ctx.addTensor(`${name}.${what}`, shape, t.data.slice(at, at + size));
+    });
   return {
-    W: ctx.addTensor(`${name}.W`, W.shape.slice(1), part(W)),
-    U: ctx.addTensor(`${name}.U`, R.shape.slice(1), part(R)),
-    ...(bias && {
-      bW: ctx.addTensor(`${name}.bW`, [3 * hidden], bias.slice(0, 3 * hidden)),
-      bU: ctx.addTensor(`${name}.bU`, [3 * hidden], bias.slice(3 * hidden)),
-    }),
+    W: part("W", W, W.shape.slice(1)),
+    U: part("U", R, R.shape.slice(1)),
+    ...(B && { bW: part("bW", B, [3 * hidden]), bU: part("bU", B, [3 * hidden], 1) }),
   };
 }
 
