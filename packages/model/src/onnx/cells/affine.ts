@@ -5,8 +5,9 @@
 import type { Context } from "../context.js";
 import type { Node } from "../graph.js";
 import type { Facts, Size } from "./facts.js";
-import { axisOf, cutsOf, integersOf, partsOf } from "./infer.js";
 import type { Matrices, Matrix } from "./matrices.js";
+import { axisOf } from "./parameters.js";
+import { lastRange, sparesLast } from "./views.js";
 
 /** The bias's `base`, and that of all values which are zero. */
 export const ONE = "1";
@@ -200,7 +201,7 @@ export class Affines {
 
   /** A part of the last axis is some rows of the matrices. */
   private part(node: Node, position: number): Affine | undefined {
-    const range = this.range(node, position);
+    const range = lastRange(this.facts, node, position);
     if (!range) return undefined;
     const { from, to, width } = range;
     const terms: Affine = [];
@@ -212,36 +213,14 @@ export class Affines {
     return terms;
   }
 
-  /** Which part of the last axis a node's output is, if it is nothing but that. */
-  private range(node: Node, position: number): { from: number; to: number; width: number } | undefined {
-    const { shape } = this.facts.get(node.inputs[0] ?? "");
-    const width = shape?.at(-1);
-    if (!shape || width === undefined) return undefined;
-    const get = (name: string) => this.facts.get(name);
-    if (node.opType === "Slice") {
-      const cuts = cutsOf(node, get);
-      const [cut] = cuts ?? [];
-      if (!cut || cuts!.length !== 1 || cut.axis !== shape.length - 1) return undefined;
-      if (cut.step !== 1 || cut.size === undefined || cut.size < 1) return undefined;
-      return { from: cut.start, to: cut.start + cut.size, width };
-    }
-    if (node.opType !== "Split") return undefined;
-    if (axisOf(node.attributes.integer("axis") ?? 0, shape.length) !== shape.length - 1) return undefined;
-    const parts = partsOf(node, get);
-    if (!parts || parts.includes(undefined)) return undefined;
-    const ends = parts.map((_, i) => parts.slice(0, i + 1).reduce<number>((s, p) => s + p!, 0));
-    const to = ends[position]!;
-    const from = to - parts[position]!;
-    return ends.at(-1) === width && from < to ? { from, to, width } : undefined;
-  }
-
   /**
    * A step of a projected sequence is the projection of a step: where a view leaves the last axis alone, it may
    * as well be taken of what goes into the matrix products.
    */
   private view(node: Node, position: number): Affine | undefined {
     const of = this.known.get(this.facts.resolve(node.inputs[0] ?? ""));
-    if (!of || of.some((t) => !t.matrix || t.gate !== undefined) || !this.sparesLast(node)) return undefined;
+    if (!of || of.some((t) => !t.matrix || t.gate !== undefined) || !sparesLast(this.facts, node))
+      return undefined;
     const { shape } = this.facts.get(node.inputs[0] ?? "");
     const terms: Affine = [];
     const several = of.filter((t) => nameOf(t.base) !== undefined).length > 1;
@@ -259,29 +238,6 @@ export class Affines {
   private alike(x: readonly Size[] | undefined, sum: readonly Size[], several: boolean): boolean {
     if (x?.length !== sum.length) return false;
     return !several || x.slice(0, -1).every((d, i) => d === sum[i] && (d !== undefined || i === 0));
-  }
-
-  private sparesLast(node: Node): boolean {
-    const { shape } = this.facts.get(node.inputs[0] ?? "");
-    if (!shape || shape.length < 2) return false;
-    const last = shape.length - 1;
-    const get = (name: string) => this.facts.get(name);
-    switch (node.opType) {
-      case "Gather":
-      case "Split":
-        return (axisOf(node.attributes.integer("axis") ?? 0, shape.length) ?? last) !== last;
-      case "Slice":
-        return cutsOf(node, get)?.every((c) => c.axis !== last) ?? false;
-      case "Transpose":
-        return node.attributes.integers("perm")?.at(-1) === last;
-      case "Squeeze":
-      case "Unsqueeze": {
-        const axes = integersOf(node, "axes", 1, get);
-        const rank = shape.length + (node.opType === "Unsqueeze" ? (axes?.length ?? 0) : 0);
-        return axes?.every((a) => a !== undefined && axisOf(a, rank) !== rank - 1) ?? false;
-      }
-    }
-    return false;
   }
 
   /** Terms of the same value and gate become one. */

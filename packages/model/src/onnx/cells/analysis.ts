@@ -5,8 +5,8 @@ import { isStandardDomain } from "../decode.js";
 import type { Node } from "../graph.js";
 import { Affines } from "./affine.js";
 import { Facts } from "./facts.js";
-import { axisOf } from "./infer.js";
 import { Matrices } from "./matrices.js";
+import { axisOf } from "./parameters.js";
 import { Polynomials } from "./polynomial.js";
 import { NoStep, type Step, Steps } from "./step.js";
 

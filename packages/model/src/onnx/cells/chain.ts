@@ -4,9 +4,9 @@ import type { Node } from "../graph.js";
 import type { Analysis } from "./analysis.js";
 import type { Facts } from "./facts.js";
 import { writeGru } from "./gru.js";
-import { axisOf, cutsOf, integersOf, partsOf } from "./infer.js";
 import type { Matrix } from "./matrices.js";
 import { Writer } from "./nodes.js";
+import { axisOf, cutsOf, integersOf, partsOf } from "./parameters.js";
 import type { Step } from "./step.js";
 
 export interface Chain {

@@ -4,9 +4,9 @@ import { badNode, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
 import type { Analysis } from "./analysis.js";
 import { type Body, readBody } from "./body.js";
-import { axisOf } from "./infer.js";
 import { type LoopForm, refuseLoop } from "./loop.js";
 import { Writer } from "./nodes.js";
+import { axisOf } from "./parameters.js";
 
 type Convert = (ctx: Context, node: Node) => void;
 

@@ -8,8 +8,8 @@ import type { Node } from "../graph.js";
 import type { Analysis } from "./analysis.js";
 import type { Body } from "./body.js";
 import { writeGru } from "./gru.js";
-import { axisOf } from "./infer.js";
 import { Writer } from "./nodes.js";
+import { axisOf } from "./parameters.js";
 import type { Step } from "./step.js";
 
 /** A Loop or Scan in the same terms. */

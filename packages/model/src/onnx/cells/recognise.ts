@@ -13,11 +13,11 @@ import type { Node } from "../graph.js";
 import { Analysis, readersOf } from "./analysis.js";
 import { ChainWriter, chains } from "./chain.js";
 import { foldConstants } from "./constants.js";
-import { axisOf } from "./infer.js";
 import { type Lists, unroll } from "./loop.js";
 import { readLoop } from "./loop-form.js";
 import { TooLarge } from "./matrices.js";
 import { makeNode } from "./nodes.js";
+import { axisOf } from "./parameters.js";
 import { ordered } from "./rewrite.js";
 
 const LOOPS: ReadonlySet<string> = new Set(["Loop", "Scan"]);
