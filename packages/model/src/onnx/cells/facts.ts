@@ -26,6 +26,11 @@ export interface Fact {
 const MOST_INTEGERS = 1024;
 const GIVEN: Fact = { order: -1 };
 
+/** A damaged file may count to sizes that nothing has. */
+function possible(size: Size): Size {
+  return size !== undefined && Number.isSafeInteger(size) && size >= 0 ? size : undefined;
+}
+
 export class Facts {
   private readonly facts = new Map<string, Fact>();
   private next = 0;
@@ -63,7 +68,8 @@ export class Facts {
     const found = infer(node, (name) => this.get(name));
     const order = this.next++;
     node.outputs.forEach((name, position) => {
-      if (name) this.facts.set(name, { ...found[position], node, position, order });
+      const shape = found[position]?.shape?.map(possible);
+      if (name) this.facts.set(name, { ...found[position], shape, node, position, order });
     });
   }
 

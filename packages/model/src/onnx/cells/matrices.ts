@@ -111,7 +111,7 @@ export class Matrices {
     const known = this.results.get(key);
     if (known) return known;
     this.budget -= rows * columns;
-    if (!(this.budget >= 0)) throw new TooLarge();
+    if (!(rows >= 0 && columns >= 0 && this.budget >= 0)) throw new TooLarge();
     const data = new Float64Array(rows * columns);
     // Adding 0 makes -0 into 0, which is the same number but not the same bits.
     for (let r = 0, i = 0; r < rows; r++) for (let c = 0; c < columns; c++) data[i++] = at(r, c) + 0;

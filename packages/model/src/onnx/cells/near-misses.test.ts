@@ -268,6 +268,24 @@ describe("what is nearly a GRU", () => {
   });
 });
 
+describe("damaged cells", () => {
+  it("may count to sizes that nothing has", () => {
+    for (const size of [-5, -(2 ** 40), 2 ** 52]) {
+      const g = new Cells(1);
+      const batch = g.node("Gather", [g.node("Shape", ["x"]), g.constant("first", [1], [0], "int64")]);
+      const shape = g.node("Concat", [batch, g.constant("size", [1], [size], "int64")], { axis: 0 });
+      const fill = g.node("ConstantOfShape", [shape], { value: { tensor: { shape: [1], data: [2] } } });
+      const sum = g.node("Add", [g.node("Tanh", [g.node("Sigmoid", [g.at("x", 0)])]), fill]);
+      g.output(sum);
+      try {
+        importOnnx(g.bytes());
+      } catch (error) {
+        expect(error).toBeInstanceOf(SottoError);
+      }
+    }
+  });
+});
+
 describe("long loops", () => {
   // About a second on an idle machine; what is guarded against is time that grows with the square of the steps.
   it("of 500 steps and two layers are read soon", { timeout: 30_000 }, () => {
