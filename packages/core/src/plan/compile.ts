@@ -73,9 +73,9 @@ export function compile(model: ModelDescription, options: CompileOptions = {}): 
 
 function compileAt(model: ModelDescription, options: CompileOptions, precision: Precision): Compiled {
   let failure: unknown;
-  for (const size of OPEN_SIZES) {
+  for (const sizes of openSizes(model)) {
     try {
-      return new Compiler(model, options, precision, size).run();
+      return new Compiler(model, options, precision, { ...sizes, ...options.sizes }).run();
     } catch (error) {
       if (!(error instanceof SottoError) || error.code !== "bad-input") throw error;
       failure ??= error;
@@ -84,27 +84,43 @@ function compileAt(model: ModelDescription, options: CompileOptions, precision: 
   throw failure;
 }
 
+/** Sizes to try for those that a model leaves open. */
+function* openSizes(model: ModelDescription): Iterable<Sizes> {
+  const names = new Set(model.inputs.flatMap((i) => i.shape).filter((d) => typeof d === "string"));
+  const all = (size: number): Sizes => Object.fromEntries([...names].map((name) => [name, size]));
+  for (const size of OPEN_SIZES) yield all(size);
+  for (const batch of fixedBatches(model)) {
+    for (const name of names) yield { ...all(OPEN_SIZES.at(-1)!), [name]: batch };
+  }
+}
+
+/** Batches for which a model was exported, though it declares that any will do: initial states and lengths by row. */
+function fixedBatches(model: ModelDescription): Set<number> {
+  const rows = model.layers.flatMap((layer) => {
+    if (layer.op !== "gru") return [];
+    const lengths = layer.inputs.slice(2).map((name) => model.constants[name]?.data.length);
+    return [layer.initial ? model.tensors[layer.initial]?.shape[0] : undefined, ...lengths];
+  });
+  return new Set(rows.filter((n) => n !== undefined && n > 1)) as Set<number>;
+}
+
 class Compiler {
   private readonly model: ModelDescription;
   private readonly options: CompileOptions;
   private readonly precision: Precision;
-  private readonly openSize: number;
+  private readonly sizes: Sizes;
   private readonly plans = new Map<string, TensorPlan>();
   private readonly values: Values = {};
   private readonly gruBounds: Record<string, GruBounds> = {};
 
-  constructor(model: ModelDescription, options: CompileOptions, precision: Precision, openSize: number) {
+  constructor(model: ModelDescription, options: CompileOptions, precision: Precision, sizes: Sizes) {
     this.model = { ...model };
     this.options = options;
     this.precision = precision;
-    this.openSize = openSize;
+    this.sizes = sizes;
   }
 
   run(): Compiled {
-    const sizes: Sizes = { ...this.options.sizes };
-    for (const d of this.model.inputs.flatMap((i) => i.shape)) {
-      if (typeof d === "string") sizes[d] ??= this.openSize;
-    }
     const ranges = this.ranges();
     const layers = this.layers(ranges);
     const { model } = this;
@@ -125,7 +141,7 @@ class Compiler {
         sha256: tableHash(t.data),
       })),
     };
-    walk(skeleton, sizes, this.plans, {
+    walk(skeleton, this.sizes, this.plans, {
       tensor: (name) => this.plans.get(name)!,
       linear: (name, tensors, x) => this.linear(name, tensors(model), x),
       vector: (name, tensors, scale) => this.add(name, tensors(model), () => scale),

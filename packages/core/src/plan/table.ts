@@ -55,7 +55,12 @@ const KEPT = 256;
  * @param bound |x| <= bound, in real units. @param outputScale bits of fraction of the output; fewer where it is large.
  * @param finer how much closer the nodes are than one look-up needs, where many errors would add up; a power of two.
  */
-export function activationTable(spec: FunctionSpec, bound: number, outputScale: number, finer = 1): ActivationTable {
+export function activationTable(
+  spec: FunctionSpec,
+  bound: number,
+  outputScale: number,
+  finer = 1,
+): ActivationTable {
   const shape = shapeOfFunction(spec);
   const f = limited(spec);
   // a node beyond the saturation, where both neighbours are constant; beyond the bound two: the one above the largest

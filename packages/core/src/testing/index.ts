@@ -1,3 +1,4 @@
+export { type AnyModel, anyModel } from "./layers.js";
 export * from "./lockstep.js";
 export * from "./models.js";
 export * from "./programs.js";

@@ -185,7 +185,7 @@ export class Walk {
     }
     if (lengths.length !== batch) {
       throw new SottoError(
-        "bad-model",
+        "bad-input",
         `layer ${layer.name}: ${lengths.length} lengths for a batch of ${batch}`,
       );
     }
