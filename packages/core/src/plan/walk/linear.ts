@@ -62,8 +62,7 @@ export function walkConv1d(walk: Walk, layer: Conv1dLayer): void {
     let sum = builder.parameter(`${name}.b`, out * batch);
     for (let k = 0; k < taps; k++) {
       const product = builder.linear(`${name}.A${k}`, value, rows, operand.shift);
-      const part = shifted(walk, layer, product, { k, out, steps, width: batch * M });
-      if (part) sum = builder.add(sum, part);
+      sum = builder.add(sum, shifted(walk, layer, product, { k, out, steps, width: batch * M }));
     }
     return sum;
   });
@@ -148,12 +147,16 @@ function shifted(
   layer: Conv1dLayer,
   product: SharedNode,
   at: { k: number; out: number; steps: number; width: number },
-): SharedNode | undefined {
+): SharedNode {
   const { builder, pool } = walk;
   const { k, out, steps, width } = at;
   const source = (l: number) => l * layer.stride + k * layer.dilation - layer.pads[0];
   const inside = Array.from({ length: out }, (_, l) => source(l) >= 0 && source(l) < steps);
-  if (!inside.includes(true)) return undefined;
+  if (!inside.includes(true)) {
+    // with more steps it may meet others: bounds must not depend on how many there are
+    const { lo, hi, room } = product;
+    return Object.assign(builder.zero(out * width, product.scale), { lo, hi, room });
+  }
   const { data } = pool.tensor([steps, width], [product]);
   const zero = inside.includes(false)
     ? pool.tensor([width], [builder.zero(width, product.scale)]).data
