@@ -92,7 +92,7 @@ export class RemoteModel {
       const values = prepareInputs(network, inputs, this.tables, { outside: options.outside });
       const shares = shareInputs(this.ring, network, values);
       options.onProgress?.("computing");
-      const [a, b] = await this.send(shares, JSON.stringify(sizes), signal);
+      const [a, b] = await this.send(shares, asciiJson(sizes), signal);
       const outputs = reconstruct(this.ring, network, [a.output, b.output]);
       options.onProgress?.("done");
       return { outputs, stats: merge(a.stats, b.stats, performance.now() - began) };
@@ -197,4 +197,10 @@ function statsOf(header: string | undefined, whose: string): ServerStats {
   const parsed = serverStats.safeParse(parse(header ?? "", whose));
   if (parsed.success) return parsed.data;
   throw new SottoError("protocol", `${whose} sent no header sotto-stats of this version`);
+}
+
+/** For a header, which takes no other characters; names of sizes may have any. */
+function asciiJson(value: unknown): string {
+  const escaped = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value).replace(/[\u007f-\uffff]/g, escaped);
 }

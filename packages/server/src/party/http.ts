@@ -51,6 +51,9 @@ const STATUS: Record<ErrorCode, number> = {
 /** For a request to arrive completely: models are large and lines are slow. */
 const REQUEST_TIMEOUT_MS = 300_000;
 
+/** Sizes come in a header, and with them the lengths of a batch's sequences. */
+const MAX_HEADER_BYTES = 2 ** 18;
+
 const OCTETS = "application/octet-stream";
 
 /** @throws SottoError bad-config when the address cannot be listened on. */
@@ -58,7 +61,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const { log, identity, address, party } = options;
   const app = fastify({
     logger: false,
-    https: { ...tlsOptions(identity), requestCert: true },
+    https: { ...tlsOptions(identity), requestCert: true, maxHeaderSize: MAX_HEADER_BYTES },
     bodyLimit: options.maxBodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
