@@ -7,19 +7,24 @@ import { SottoError } from "../errors.js";
 import { operation } from "../ops/index.js";
 import type { PlainRun } from "../ops/operation.js";
 import type { Plan } from "../plan/plan.js";
+import type { Node } from "../program/nodes.js";
 import { inOrder, type Program } from "../program/program.js";
 
 /** Named vectors of reals. */
 export type Values = Record<string, Float64Array>;
 
+/** Is shown each node's values, once they are computed. */
+export type Observer = (node: Node, values: Float64Array) => void;
+
 /** Runs the model over reals. @param tensors the model owner's tensors, by the plan's names. */
-export function runClear(program: Program, tensors: Values, inputs: Values): Values {
+export function runClear(program: Program, tensors: Values, inputs: Values, observe?: Observer): Values {
   return run(
     "clear",
     program,
     (name) => lookUp(tensors, name),
     inputs,
     () => 1,
+    observe,
   );
 }
 
@@ -57,6 +62,7 @@ function run(
   tensor: (name: string) => Float64Array,
   inputs: Values,
   unit: (scale: number) => number,
+  observe?: Observer,
 ): Values {
   const values: (Float64Array | undefined)[] = [];
   const context: PlainRun = {
@@ -70,6 +76,7 @@ function run(
     const op = operation(node);
     const result = kind === "clear" ? op.clear(node, context) : op.exact(node, context);
     values[node.id] = result;
+    observe?.(node, result);
     if (node.op === "output") outputs[node.name] = result.map((v) => v * unit(node.scale));
     for (const id of program.lastUse.get(node.id) ?? []) values[id] = undefined;
   }

@@ -5,7 +5,7 @@ import { cost } from "../interpret/cost.js";
 import { randomGru } from "../testing/models.js";
 import { publish } from "./bounds.js";
 import { compile } from "./compile.js";
-import type { ModelDescription } from "./description.js";
+import type { Layer, ModelDescription } from "./description.js";
 import { instantiate } from "./instantiate.js";
 import { planHash, runHash } from "./plan.js";
 import { sizesOf } from "./sizes.js";
@@ -135,6 +135,35 @@ describe("the plan", () => {
     expect(compile(model).plan).toEqual(plan);
     const rounds = (time: number) => cost(instantiate(plan, { time, batch: 2 }).program).rounds;
     expect([rounds(1), rounds(9)]).toEqual([5, 45]);
+  });
+
+  it("does not depend on how many taps of a convolution meet padding only", () => {
+    const model = randomGru(shape);
+    const W = { shape: [4, 2, 3], data: Float32Array.from({ length: 24 }, (_, i) => Math.sin(i)) };
+    model.tensors.W = W;
+    model.inputs[0]!.shape = ["batch", 2, "time"];
+    const gru = model.layers.map(
+      (l) => ({ ...l, inputs: l.inputs.map((i) => (i === "x" ? "c" : i)) }) as Layer,
+    );
+    model.layers = [
+      {
+        op: "conv1d",
+        name: "conv",
+        inputs: ["x"],
+        outputs: ["a"],
+        W: "W",
+        stride: 2,
+        dilation: 1,
+        groups: 1,
+        pads: [1, 1],
+      },
+      { op: "activation", name: "relu", inputs: ["a"], outputs: ["b"], activation: { name: "relu" } },
+      { op: "transpose", name: "time first", inputs: ["b"], outputs: ["c"], perm: [2, 0, 1] },
+      ...gru,
+    ];
+    const { plan } = compile(model);
+    expect(compile(model, { sizes: { time: 16 } }).plan).toEqual(plan);
+    expect(() => instantiate(plan, { time: 16, batch: 2 })).not.toThrow();
   });
 });
 

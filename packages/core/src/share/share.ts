@@ -25,8 +25,11 @@ export interface NumberTensor {
 }
 
 export interface InputOptions {
-  /** Values outside the declared range: an error (default), or brought to the range's end. */
-  outside?: "refuse" | "clip";
+  /**
+   * Values outside the declared range: an error (default), or brought to the range's end. "keep" leaves them, for an
+   * interpretation over reals: nothing is proven of what they give in a private run.
+   */
+  outside?: "refuse" | "clip" | "keep";
   random?: RandomBytes;
 }
 
@@ -167,7 +170,7 @@ function ranged(
       throw new SottoError("bad-input", `input ${name}: element ${i} is NaN or infinite`);
     const most = typeof range === "number" ? range : range[i % range.length]!;
     const shared = typeof range === "number" ? v : v / most;
-    if (Math.abs(v) <= most) return shared;
+    if (Math.abs(v) <= most || outside === "keep") return shared;
     if (outside === "clip") return typeof range === "number" ? Math.sign(v) * most : Math.sign(v);
     throw new SottoError(
       "bad-input",
