@@ -91,3 +91,16 @@ export function cut(text: string, width: number): string {
 /** Characters that take two columns on a terminal. */
 const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60]/u;
+
+/** A title, rows below it, and a remark. */
+export function section(title: string, rows: string[][], note?: string): string {
+  const columns = (rows[0] ?? []).map(() => ({ title: "" }));
+  const body = table(
+    columns,
+    rows.map(([first, ...rest]) => [`  ${first}`, ...rest]),
+  )
+    .split("\n")
+    .filter((line) => line !== "")
+    .join("\n");
+  return `${title}\n${body}${note ? `\n  (${note})` : ""}`;
+}

@@ -16,32 +16,52 @@ export interface Inputs {
  * @throws UsageError when files and inputs cannot be matched; SottoError not-found, bad-input.
  */
 export async function readInputs(specs: readonly string[], inputs: readonly ModelInput[]): Promise<Inputs> {
-  const values: Record<string, NumberTensor> = {};
-  for (const [name, path] of assign(specs, inputs)) values[name] = await readArray(path);
+  const values = await readArrays(specs, inputs);
   return { values, sizes: openSizes(inputs, values) };
 }
 
-/** Which file goes with which input. NAME= may be left out if the model has one input. */
-export function assign(specs: readonly string[], inputs: readonly ModelInput[]): Map<string, string> {
+/** Reads the files of an option such as `--input [NAME=]x.npy ...`, whatever their shapes. */
+export async function readArrays(
+  specs: readonly string[],
+  inputs: readonly ModelInput[],
+  option = "--input",
+): Promise<Record<string, NumberTensor>> {
+  const values: Record<string, NumberTensor> = {};
+  for (const [name, path] of assign(specs, inputs, option)) values[name] = await readArray(path);
+  return values;
+}
+
+/** Which file goes with which input. NAME= may be left out if the user gives one input only. */
+export function assign(
+  specs: readonly string[],
+  all: readonly ModelInput[],
+  option = "--input",
+): Map<string, string> {
   const files = new Map<string, string>();
+  const inputs = all.filter((i) => !i.mask);
   for (const spec of specs) {
     // names of values may contain "=" themselves: the longest that fits is meant
-    const named = inputs
+    const named = all
       .filter((i) => spec.startsWith(`${i.name}=`))
       .sort((a, b) => b.name.length - a.name.length)[0];
     const input = named ?? (inputs.length === 1 && !looksNamed(spec) ? inputs[0] : undefined);
     if (!input) {
       throw new UsageError(
         looksNamed(spec)
-          ? `--input ${spec}: the model has no input of that name; ${list(inputs)}`
-          : `--input ${spec}: say which input it is for, NAME=${spec}; ${list(inputs)}`,
+          ? `${option} ${spec}: the model has no input of that name; ${list(inputs)}`
+          : `${option} ${spec}: say which input it is for, NAME=${spec}; ${list(inputs)}`,
       );
     }
-    if (files.has(input.name)) throw new UsageError(`--input: two files for input ${input.name}`);
+    if (input.mask) {
+      throw new UsageError(
+        `${option} ${spec}: ${input.name} is not given: the client finds it in ${input.mask.input}`,
+      );
+    }
+    if (files.has(input.name)) throw new UsageError(`${option}: two files for input ${input.name}`);
     files.set(input.name, named ? spec.slice(named.name.length + 1) : spec);
   }
   const missing = inputs.filter((i) => !files.has(i.name)).map((i) => `${i.name} [${i.shape.join(", ")}]`);
-  if (missing.length > 0) throw new UsageError(`no --input for ${missing.join(", ")}`);
+  if (missing.length > 0) throw new UsageError(`no ${option} for ${missing.join(", ")}`);
   return files;
 }
 
@@ -83,11 +103,11 @@ async function readArray(path: string): Promise<NumberTensor> {
 }
 
 /** sizesOf, with what is most often the matter. */
-function openSizes(inputs: readonly ModelInput[], values: Record<string, NumberTensor>): Sizes {
+export function openSizes(inputs: readonly ModelInput[], values: Record<string, NumberTensor>): Sizes {
   try {
     return sizesOf({ inputs: [...inputs] }, values);
   } catch (error) {
-    const short = inputs.find((i) => values[i.name]!.shape.length === i.shape.length - 1);
+    const short = inputs.find((i) => values[i.name]?.shape.length === i.shape.length - 1);
     if (!(error instanceof SottoError) || !short) throw error;
     throw new SottoError(
       error.code,

@@ -9,8 +9,8 @@ import {
   type Values,
 } from "@sotto/core";
 import { loadModel } from "@sotto/model";
+import { compileOptions, type ModelOptions } from "./compile-options.js";
 import { readInputs } from "./inputs.js";
-import { type Ranges, rangesOf } from "./options.js";
 import { note, onNote } from "./terminal.js";
 
 export interface LocalModel {
@@ -25,11 +25,11 @@ export interface LocalModel {
 export async function loadLocalModel(
   path: string,
   specs: readonly string[],
-  options: { config?: string; ranges?: Ranges; clip?: boolean },
+  options: ModelOptions & { clip?: boolean },
 ): Promise<LocalModel> {
   const model = await loadModel(path, { config: options.config, onNote });
   const { values: inputs, sizes } = await readInputs(specs, model.inputs);
-  const compiled = compile(model, { range: rangesOf(model.inputs, options.ranges), sizes });
+  const compiled = compile(model, { ...(await compileOptions(model, options)), sizes });
   const network = instantiate(compiled.plan, sizes);
   const outside = options.clip ? "clip" : "refuse";
   const values = prepareInputs(network, inputs, compiled.publicTensors, { outside });

@@ -1,8 +1,6 @@
 /** Option values: parsing and checking. Errors here are usage errors (exit code 2). */
-import { DEFAULT_RANGE, type ModelInput } from "@sotto/core";
-import { InvalidArgumentError, Option } from "commander";
-import { UsageError } from "./errors.js";
-import { note } from "./terminal.js";
+import type { ModelInput } from "@sotto/core";
+import { InvalidArgumentError } from "commander";
 
 /** A number above zero. */
 export function positive(text: string): number {
@@ -40,52 +38,6 @@ export function size(text: string, previous: Record<string, number> | undefined)
     throw new InvalidArgumentError("Expected NAME=N with a whole number N above 0, e.g. time=50.");
   }
   return { ...previous, [text.slice(0, at)]: value };
-}
-
-/** `[NAME=]R`, several times: declared ranges; "" holds the one for all inputs. */
-export type Ranges = Record<string, number>;
-
-export function range(text: string, previous: Ranges | undefined): Ranges {
-  const at = text.lastIndexOf("=");
-  const name = at < 0 ? "" : text.slice(0, at);
-  if (previous && Object.hasOwn(previous, name)) {
-    throw new InvalidArgumentError(`Declared twice for ${name === "" ? "all inputs" : `input ${name}`}.`);
-  }
-  return { ...previous, [name]: positive(text.slice(at + 1)) };
-}
-
-export function rangeOption(): Option {
-  const text = `declare |x| <= R, for all inputs or for one (repeatable; default: ${DEFAULT_RANGE})`;
-  return new Option("--input-range <[name=]R>", text).argParser(range);
-}
-
-/** For commands that read a model. */
-export function configOption(): Option {
-  const text =
-    "how PyTorch weights are wired: JSON, or what print(model) writes in Python (default: MODEL's name with .json or .txt)";
-  return new Option("--config <file>", text);
-}
-
-/** What the plan compiler takes: a range by input, where one was declared. */
-export function rangesOf(inputs: readonly ModelInput[], ranges: Ranges = {}): Record<string, number> {
-  for (const name of Object.keys(ranges)) {
-    const input = inputs.find((i) => i.name === name);
-    if (name !== "" && !input)
-      throw new UsageError(`--input-range: the model has no input ${name}; ${list(inputs)}`);
-    if (input?.kind === "token") {
-      throw new UsageError(`--input-range: input ${name} holds tokens, whose range is that of the embedding`);
-    }
-  }
-  const all = ranges[""];
-  if (all !== undefined && !inputs.some((i) => i.kind === "real")) {
-    note("sotto: warning: --input-range has no effect: the model's inputs hold tokens only");
-  }
-  const result: Record<string, number> = {};
-  for (const { name, kind } of inputs) {
-    const declared = ranges[name] ?? all;
-    if (kind === "real" && declared !== undefined) result[name] = declared;
-  }
-  return result;
 }
 
 /** "its inputs: x, h0". */

@@ -6,8 +6,9 @@ import { compile, cost, instantiate } from "@sotto/core";
 import { loadModel } from "@sotto/model";
 import { makeGruModel } from "@sotto/model/testing";
 import { afterAll, describe, expect, it } from "vitest";
-import { inspect, render } from "./commands/inspect.js";
+import { inspect } from "./commands/inspect.js";
 import { FRAME_BYTES, networkMs } from "./plan-report.js";
+import { render } from "./plan-text.js";
 import { DEFAULT_STEPS } from "./sizes.js";
 
 const dir = mkdtempSync(join(tmpdir(), "sotto-test-"));

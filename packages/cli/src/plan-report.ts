@@ -3,7 +3,7 @@ import {
   type Compiled,
   cost,
   costByLayer,
-  type Layer,
+  type ModelInput,
   type Network,
   type Program,
   planHash,
@@ -11,6 +11,7 @@ import {
   tensorShareBytes,
 } from "@sotto/core";
 import { roundMs } from "./format.js";
+import { detailOf, type TableCost, tableCost } from "./layer-details.js";
 import type { OpenSize } from "./sizes.js";
 
 /** Round-trip times between the parties for which the latency is estimated, in milliseconds. */
@@ -29,18 +30,27 @@ export interface LayerReport {
   /** Bytes each server sends, without frame headers. */
   onlineBytes: number;
   offlineBytes: number;
+  /** A secret embedding table: what a token costs. */
+  table?: TableCost;
+}
+
+export interface InputReport {
+  name: string;
+  kind: ModelInput["kind"];
+  shape: number[];
+  declared: (number | string)[];
+  /** Of what is private. */
+  range?: number | number[];
+  /** Tokens of a secret table: the client shares a vector of so many numbers for each. */
+  vocabulary?: number;
+  /** Lengths that nobody gives, but the client finds in another input. */
+  mask?: ModelInput["mask"];
 }
 
 export interface PlanReport {
   model: string;
   plan: string;
-  inputs: {
-    name: string;
-    kind: string;
-    shape: number[];
-    declared: (number | string)[];
-    range: number | number[];
-  }[];
+  inputs: InputReport[];
   outputs: { name: string; shape: number[]; client?: string }[];
   sizes: OpenSize[];
   /** Bits of fraction. */
@@ -71,13 +81,7 @@ export function planReport(compiled: Compiled, network: Network, sizes: OpenSize
   return {
     model: plan.name,
     plan: planHash(plan),
-    inputs: network.inputs.map(({ name, kind, shape, range }) => ({
-      name,
-      kind,
-      shape,
-      declared: plan.inputs.find((i) => i.name === name)!.shape,
-      range,
-    })),
+    inputs: plan.inputs.map((input) => inputReport(input, network)),
     outputs: network.outputs.map(({ name, shape, pending }) => ({
       name,
       shape,
@@ -86,7 +90,7 @@ export function planReport(compiled: Compiled, network: Network, sizes: OpenSize
     sizes,
     precision: { ...plan.precision },
     bounds: realBounds(compiled, program),
-    layers: layers(compiled, program),
+    layers: layers(compiled, network),
     tables: tables(program),
     moduli: moduli(program),
     rounds: total.rounds,
@@ -100,6 +104,19 @@ export function planReport(compiled: Compiled, network: Network, sizes: OpenSize
       roundTripMs,
       networkMs: networkMs(total.rounds, roundTripMs),
     })),
+  };
+}
+
+function inputReport({ name, kind, shape: declared, mask }: ModelInput, network: Network): InputReport {
+  const about = network.inputs.find((i) => i.name === name);
+  return {
+    name,
+    kind,
+    shape: declared.map((d) => (typeof d === "number" ? d : network.sizes[d]!)),
+    declared,
+    ...(about ? { range: about.range } : {}),
+    ...(about?.vocabulary === undefined ? {} : { vocabulary: about.vocabulary }),
+    ...(mask ? { mask } : {}),
   };
 }
 
@@ -132,60 +149,27 @@ function realBounds({ plan }: Compiled, program: Program): PlanReport["bounds"] 
   );
 }
 
-function layers({ plan, publicTensors }: Compiled, program: Program): LayerReport[] {
+function layers(compiled: Compiled, network: Network): LayerReport[] {
+  const { program } = network;
   const costs = new Map(costByLayer(program).map((c) => [c.label, c]));
   const levels = new Map<string, Set<number>>();
   for (const node of program.nodes) {
     if (node?.op !== "open") continue;
     levels.set(node.label, (levels.get(node.label) ?? new Set()).add(node.level));
   }
-  const detailOf = (layer: Layer): string => {
-    const rows = (suffix: string) => plan.tensors.find((t) => t.name === `${layer.name}.${suffix}`);
-    switch (layer.op) {
-      case "gru":
-        return `${rows("Wz")?.cols} -> ${layer.hidden}, reset ${layer.resetAfter ? "after" : "before"} the product`;
-      case "dense":
-        return `${rows("A")?.cols} -> ${rows("A")?.rows}`;
-      case "embedding":
-        return `table [${publicTensors[layer.table]?.shape.join(", ")}] is PUBLIC; the client looks up its tokens itself`;
-      case "activation":
-        return readByServers(plan.layers, layer.outputs[0]!)
-          ? "by the servers; counted with the layer that reads it"
-          : "by the client, on the result";
-      case "softmax":
-      case "logSoftmax":
-        return "by the client, on the result";
-      default:
-        return "";
-    }
-  };
-  const computing = plan.layers.filter(
-    (l) => detailOf(l) !== "" || (costs.get(l.name)?.openingBytes ?? 0) > 0,
-  );
-  return computing.map((layer) => ({
-    name: layer.name,
-    op: layer.op,
-    detail: detailOf(layer),
-    rounds: levels.get(layer.name)?.size ?? 0,
-    onlineBytes: costs.get(layer.name)?.openingBytes ?? 0,
-    offlineBytes: costs.get(layer.name)?.correctionBytes ?? 0,
-  }));
-}
-
-/** Layers that move elements only, and hand an activation on that has not been computed yet. */
-const VIEWS = new Set(
-  "identity cast transpose reshape flatten squeeze unsqueeze slice gather concat expand".split(" "),
-);
-
-/** Whether a layer that computes reads this value, directly or through views. */
-function readByServers(layers: readonly Layer[], value: string): boolean {
-  const names = new Set([value]);
-  for (const layer of layers) {
-    if (!layer.inputs.some((i) => names.has(i))) continue;
-    if (VIEWS.has(layer.op)) for (const o of layer.outputs) names.add(o);
-    else if (layer.op !== "shape") return true;
-  }
-  return false;
+  const reports = compiled.plan.layers.map((layer): LayerReport => {
+    const table = layer.op === "embedding" ? tableCost(layer, compiled, network) : undefined;
+    return {
+      name: layer.name,
+      op: layer.op,
+      detail: detailOf(layer, compiled, network),
+      rounds: levels.get(layer.name)?.size ?? 0,
+      onlineBytes: costs.get(layer.name)?.openingBytes ?? 0,
+      offlineBytes: costs.get(layer.name)?.correctionBytes ?? 0,
+      ...(table ? { table } : {}),
+    };
+  });
+  return reports.filter((r) => r.detail !== "" || r.onlineBytes > 0);
 }
 
 function tables(program: Program): PlanReport["tables"] {

@@ -20,9 +20,12 @@ export function openNames(inputs: readonly ModelInput[]): string[] {
   return [...new Set(inputs.flatMap((i) => i.shape).filter((d) => typeof d === "string"))];
 }
 
+/** Numbers of steps to try; a convolution may need several, and make few of many. */
+const TRIED = [1, 2, 16];
+
 /**
- * Values for all open sizes: the given ones, else DEFAULT_STEPS for time and 1 for the rest. Which one is time
- * is found by trying, since its name may be anything: with two steps there are more rounds than with one.
+ * Values for all open sizes: the given ones, else DEFAULT_STEPS for time and the least that works for the rest. Which
+ * one is time is found by trying, since its name may be anything: with more steps there are more rounds.
  */
 export function chooseSizes(compiled: Compiled, given: Sizes): OpenSize[] {
   const { plan } = compiled;
@@ -36,9 +39,11 @@ export function chooseSizes(compiled: Compiled, given: Sizes): OpenSize[] {
   }
   const ones: Sizes = Object.fromEntries(names.map((name) => [name, given[name] ?? 1]));
   return names.map((name) => {
-    const [one, two] = [1, 2].map((n) => roundsAt(compiled, { ...ones, [name]: n }));
-    const time = one !== undefined && two !== undefined && two > one;
-    return { name, value: given[name] ?? (time ? DEFAULT_STEPS : 1), time, given: name in given };
+    const tried = TRIED.map((n) => roundsAt(compiled, { ...ones, [name]: n }));
+    const known = tried.filter((r) => r !== undefined);
+    const time = Math.max(...known) > Math.min(...known);
+    const least = TRIED[tried.findIndex((r) => r !== undefined)] ?? 1;
+    return { name, value: given[name] ?? (time ? DEFAULT_STEPS : least), time, given: name in given };
   });
 }
 
@@ -54,4 +59,10 @@ function roundsAt({ plan }: Compiled, sizes: Sizes): number | undefined {
 
 export function sizesFrom(open: readonly OpenSize[]): Sizes {
   return Object.fromEntries(open.map(({ name, value }) => [name, value]));
+}
+
+/** Sizes that inputs say, for the report. */
+export function givenSizes(compiled: Compiled, sizes: Sizes): OpenSize[] {
+  const time = chooseSizes(compiled, {});
+  return time.map((s) => ({ ...s, value: sizes[s.name]!, given: true }));
 }

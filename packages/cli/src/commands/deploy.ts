@@ -2,29 +2,27 @@
 import { compile } from "@sotto/core";
 import { loadModel } from "@sotto/model";
 import type { Command } from "commander";
+import { addModelOptions, compileOptions, type ModelOptions } from "../compile-options.js";
 import { withDeadline } from "../deadline.js";
 import { DEFAULT_TIMEOUT } from "../defaults.js";
-import { configOption, modelName, positive, type Ranges, rangeOption, rangesOf } from "../options.js";
+import { modelName, positive } from "../options.js";
 import { onNote, print } from "../terminal.js";
 
-interface DeployOptions {
+interface DeployOptions extends ModelOptions {
   name: string;
   cluster: string;
-  config?: string;
-  inputRange?: Ranges;
   json?: boolean;
   timeout: number;
 }
 
 export function addDeploy(program: Command): void {
-  program
+  const command = program
     .command("deploy")
     .description("share a model between the two servers, as its owner")
-    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)")
-    .addOption(configOption())
+    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)");
+  addModelOptions(command)
     .requiredOption("--name <name>", "name under which clients ask for it", modelName)
     .requiredOption("--cluster <file>", "the cluster, with the owner's certificate (YAML)")
-    .addOption(rangeOption())
     .option("--json", "print one JSON object")
     .option("--timeout <seconds>", "deadline for all of it", positive, DEFAULT_TIMEOUT)
     .addHelpText(
@@ -34,7 +32,7 @@ export function addDeploy(program: Command): void {
     .action(async (path: string, options: DeployOptions) => {
       const { name, cluster, timeout } = options;
       const model = await loadModel(path, { config: options.config, onNote });
-      const compiled = compile(model, { range: rangesOf(model.inputs, options.inputRange) });
+      const compiled = compile(model, await compileOptions(model, options));
       const { deployTo } = await import("../remote.js");
       const plan = await withDeadline(timeout, "the deployment", (signal) =>
         deployTo(cluster, name, compiled, { timeoutMs: timeout * 1000, signal }),

@@ -1,161 +1,144 @@
-/** `sotto inspect MODEL`: the plan before anything runs. */
-import { compile, instantiate, type Sizes } from "@sotto/core";
+/** `sotto inspect MODEL`: the plan before anything runs; or what a private run makes of samples. */
+import {
+  type Compiled,
+  type CompileOptions,
+  compile,
+  instantiate,
+  type ModelDescription,
+  planHash,
+  type Sizes,
+} from "@sotto/core";
 import { loadModel } from "@sotto/model";
 import type { Command } from "commander";
-import { bytes, duration, significant, table } from "../format.js";
-import { configOption, type Ranges, rangeOption, rangesOf, size } from "../options.js";
+import { addModelOptions, compileOptions, type ModelOptions, needsStateBound } from "../compile-options.js";
+import { UsageError } from "../errors.js";
+import { openSizes, readInputs } from "../inputs.js";
+import { collect, size } from "../options.js";
 import { type PlanReport, planReport } from "../plan-report.js";
-import { chooseSizes, sizesFrom } from "../sizes.js";
-import { onNote, print } from "../terminal.js";
+import { render } from "../plan-text.js";
+import { type Calibration, calibrate } from "../samples/calibrate.js";
+import { type ErrorReport, errorReport } from "../samples/error.js";
+import { renderStudy } from "../samples/render.js";
+import { readSamples, type Samples } from "../samples/samples.js";
+import { chooseSizes, givenSizes, sizesFrom } from "../sizes.js";
+import { note, onNote, Progress, print } from "../terminal.js";
 
-interface InspectOptions {
-  config?: string;
-  inputRange?: Ranges;
+export interface InspectOptions extends ModelOptions {
   size?: Sizes;
+  input?: string[];
+  error?: string[];
+  calibrate?: string[];
   json?: boolean;
 }
 
+/** With --error, --calibrate or both. */
+export interface Study {
+  model: string;
+  plan: string;
+  calibration?: Calibration;
+  error?: ErrorReport;
+}
+
+/** Assumed while samples are observed, where a model needs a bound: what is observed does not depend on it. */
+export const ASSUMED_STATE_BOUND = 16;
+
 export function addInspect(program: Command): void {
-  program
+  const command = program
     .command("inspect")
     .description(
-      "show the plan of a private run before anything runs: layers, bounds, rounds, bytes, latency",
+      "show the plan of a private run before anything runs: layers, bounds, rounds, bytes, latency; " +
+        "or what it makes of samples: errors (--error), ranges (--calibrate)",
     )
-    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)")
-    .addOption(configOption())
-    .addOption(rangeOption())
+    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)");
+  addModelOptions(command)
     .option("--size <name=N>", "a size that the model leaves open, e.g. time=50", size)
+    .option("--input <[name=]x.npy>", "take sizes and lengths from an input (repeatable)", collect)
+    .option(
+      "--error <[name=]data.npy>",
+      "instead of the plan: errors and changed decisions of a private run on samples, an input or an axis of " +
+        "samples in front (repeatable)",
+      collect,
+    )
+    .option(
+      "--calibrate <[name=]data.npy>",
+      "instead of the plan: what samples reach of ranges and bounds, and what to declare (repeatable)",
+      collect,
+    )
     .option("--json", "print one JSON object")
-    .addHelpText("after", "\nExample:\n  sotto inspect model.onnx --input-range 4 --size time=50")
+    .addHelpText(
+      "after",
+      "\nExample:\n  sotto inspect model.onnx --input-range 4 --size time=50\n" +
+        "  sotto inspect model.onnx --calibrate samples.npy --error samples.npy",
+    )
     .action(async (model: string, options: InspectOptions) => {
-      const report = await inspect(model, options);
-      await print(options.json ? JSON.stringify(report) : render(report, options.inputRange));
+      const studied = options.error !== undefined || options.calibrate !== undefined;
+      const report = studied ? await study(model, options) : await inspect(model, options);
+      const text = () =>
+        "calibration" in report || "error" in report
+          ? renderStudy(report)
+          : render(report as PlanReport, options.inputRange);
+      await print(options.json ? JSON.stringify(report) : text());
     });
 }
 
 export async function inspect(path: string, options: InspectOptions): Promise<PlanReport> {
   const model = await loadModel(path, { config: options.config, onNote });
-  const compiled = compile(model, { range: rangesOf(model.inputs, options.inputRange) });
-  const sizes = chooseSizes(compiled, options.size ?? {});
-  return planReport(compiled, instantiate(compiled.plan, sizesFrom(sizes)), sizes);
-}
-
-/** The report for people. @param declared the ranges that the user gave. */
-export function render(r: PlanReport, declared: Ranges = {}): string {
-  const shape = (s: readonly (number | string)[]) => `[${s.join(", ")}]`;
-  const parts = [`${r.model}\n  plan ${r.plan}`];
-  parts.push(
-    section(
-      "Inputs (private; only the client sees them)",
-      r.inputs.map((i) => [
-        i.name,
-        shape(i.declared),
-        i.kind === "token"
-          ? "tokens, looked up by the client"
-          : `|x| <= ${rangeText(i.range)} ${[i.name, ""].some((n) => Object.hasOwn(declared, n)) ? "declared" : "by default; --input-range declares another"}`,
-      ]),
-    ),
-    section(
-      "Outputs (private; only the client sees them)",
-      r.outputs.map((o) => [o.name, shape(o.shape), o.client ? `${o.client} is computed by the client` : ""]),
-    ),
-  );
-  if (r.sizes.length > 0) {
-    parts.push(
-      section(
-        "Sizes that the model leaves open",
-        r.sizes.map((s) => [
-          s.name,
-          String(s.value),
-          s.given
-            ? "as given"
-            : `assumed: give --size ${s.name}=N${s.time ? "; rounds and bytes grow with it" : ""}`,
-        ]),
-      ),
-    );
+  const given = await compileOptions(model, options);
+  if (!options.input) {
+    const compiled = compile(model, given);
+    const sizes = chooseSizes(compiled, options.size ?? {});
+    return planReport(compiled, instantiate(compiled.plan, sizesFrom(sizes)), sizes);
   }
-  parts.push(layerTable(r), numbers(r), latency(r));
-  return parts.join("\n\n");
+  if (options.size) throw new UsageError("--size with --input, which says the sizes; give one of the two");
+  const { sizes } = await readInputs(options.input, model.inputs);
+  const compiled = compile(model, { ...given, sizes });
+  return planReport(compiled, instantiate(compiled.plan, sizes), givenSizes(compiled, sizes));
 }
 
-function layerTable(r: PlanReport): string {
-  const columns = [
-    { title: "  Layer" },
-    { title: "kind" },
-    { title: "rounds", align: "right" as const },
-    { title: "online", align: "right" as const },
-    { title: "offline", align: "right" as const },
-    { title: "" },
-  ];
-  const rows = r.layers.map((l) => [
-    `  ${l.name}`,
-    l.op,
-    l.rounds ? String(l.rounds) : "-",
-    l.onlineBytes ? bytes(l.onlineBytes) : "-",
-    l.offlineBytes ? bytes(l.offlineBytes) : "-",
-    l.detail,
-  ]);
-  return `Layers (layers that are ready together share rounds)\n${table(columns, rows)}`;
+/** @throws UsageError; SottoError for anything wrong with the model, the samples, or how they fit together. */
+export async function study(path: string, options: InspectOptions): Promise<Study> {
+  for (const option of ["size", "input"] as const) {
+    if (options[option]) throw new UsageError(`--${option} with samples, which say the sizes; leave it out`);
+  }
+  const model = await loadModel(path, { config: options.config, onNote });
+  const read = (option: "error" | "calibrate") =>
+    options[option] && readSamples(`--${option}`, options[option], model.inputs);
+  const [observed, tested] = [await read("calibrate"), await read("error")];
+  const given = await compileOptions(model, options);
+  const bounded = observed && !tested ? withStateBound(model, given) : given;
+  const sizes = openSizes(model.inputs, (observed ?? tested)!.at(0));
+  const compiled = compile(model, { ...bounded, sizes });
+  const progress = new Progress(!options.json);
+  const counting =
+    (what: string, { count }: Samples) =>
+    (done: number) =>
+      progress.update(`${what}: sample ${done} of ${count} ...`);
+  try {
+    return {
+      ...about(compiled),
+      ...(observed && { calibration: calibrate(compiled, observed, counting("observing", observed)) }),
+      ...(tested && { error: errorReport(compiled, tested, counting("comparing", tested)) }),
+    };
+  } finally {
+    progress.done();
+  }
 }
 
-function numbers(r: PlanReport): string {
-  const p = r.precision;
-  const bounds = Object.entries(r.bounds).map(([layer, b]) => [
-    `bounds of ${layer}`,
-    `|x| <= ${significant(b.x!)}; before activation: z ${significant(b.z!)}, r ${significant(b.r!)}, ` +
-      `n ${significant(b.n!)} (its recurrent part ${significant(b.v!)})`,
-  ]);
-  return section("Numbers", [
-    [
-      "scales",
-      `bits of fraction: operands ${p.operand}, weights ${p.weight}, gate ${p.gate}, activations ${p.activation}`,
-    ],
-    ...bounds,
-    ...r.tables.map((t) => [
-      `table of ${t.activation}`,
-      `${t.nodes} nodes (${bytes(t.nodes / 8)} of correction each), looked up ${t.lookUps} times`,
-    ]),
-    [
-      "moduli",
-      r.moduli.most > 0
-        ? `what is opened has ${r.moduli.least} to ${r.moduli.most} bits`
-        : "nothing is opened",
-    ],
-    ["rounds", String(r.rounds)],
-    ["online", `${bytes(r.onlineBytes)} each way between the servers (frames of 16 bytes included)`],
-    ["offline", `${bytes(r.offlineBytes)} from the dealer to server 1; server 0 gets a seed`],
-    ["client", `sends ${bytes(r.inputBytes)} to and gets ${bytes(r.outputBytes)} from each server`],
-    [
-      "deployment",
-      `${bytes(r.deployBytes)} to each server, then ${bytes(r.setupBytes)} each way between them, once`,
-    ],
-  ]);
+function about({ plan }: Compiled): Pick<Study, "model" | "plan"> {
+  return { model: plan.name, plan: planHash(plan) };
 }
 
-function latency(r: PlanReport): string {
-  const rows = r.latency.map((l) => [`${l.roundTripMs} ms`, duration(l.networkMs)]);
-  return section(
-    "Latency of the network alone, by round-trip time between the parties",
-    rows,
-    "rounds x half a round trip, since both servers send at once, and one round trip for the client.\n" +
-      "  A run takes longer: computing, and sending the bytes above, are not counted here, and on a fast\n" +
-      "  network they are most of its time; `sotto run` measures them",
+/** A bound for the GRUs that need one and have none: to choose it is what the samples are observed for. */
+function withStateBound(model: ModelDescription, options: CompileOptions): CompileOptions {
+  const bounds = { ...(options.stateBound as Record<string, number> | undefined) };
+  const missing = model.layers.filter(
+    (l) => l.op === "gru" && needsStateBound(l) && bounds[l.name] === undefined,
   );
-}
-
-function section(title: string, rows: string[][], note?: string): string {
-  const columns = (rows[0] ?? []).map(() => ({ title: "" }));
-  const body = table(
-    columns,
-    rows.map(([first, ...rest]) => [`  ${first}`, ...rest]),
-  )
-    .split("\n")
-    .filter((line) => line !== "")
-    .join("\n");
-  return `${title}\n${body}${note ? `\n  (${note})` : ""}`;
-}
-
-function rangeText(range: number | number[]): string {
-  if (typeof range === "number") return significant(range);
-  return `${significant(Math.min(...range))} to ${significant(Math.max(...range))}, by feature,`;
+  if (missing.length === 0) return options;
+  for (const { name } of missing) bounds[name] = ASSUMED_STATE_BOUND;
+  note(
+    `sotto: note: no --state-bound for ${missing.map((l) => l.name).join(", ")}; ` +
+      `${ASSUMED_STATE_BOUND} is assumed while the samples are observed`,
+  );
+  return { ...options, stateBound: bounds };
 }

@@ -1,20 +1,19 @@
 /** `sotto run MODEL`: private inference on this machine with a throw-away cluster. */
 import type { Command } from "commander";
+import { addModelOptions, type ModelOptions } from "../compile-options.js";
 import { withDeadline } from "../deadline.js";
 import { DEFAULT_TIMEOUT } from "../defaults.js";
 import { allInputs, type Given } from "../inputs.js";
 import { loadLocalModel } from "../local-model.js";
-import { collect, configOption, positive, type Ranges, rangeOption } from "../options.js";
+import { collect, positive } from "../options.js";
 import { largestDifference, prepareDirectory, writeOutputs } from "../outputs.js";
 import { runPlaintext } from "../plaintext.js";
 import { type Result, renderResult, resultJson } from "../result-report.js";
 import { Progress, print } from "../terminal.js";
 
-interface RunOptions {
+interface RunOptions extends ModelOptions {
   input: string[];
   outputDir?: string;
-  config?: string;
-  inputRange?: Ranges;
   check?: boolean;
   clip?: boolean;
   json?: boolean;
@@ -22,17 +21,16 @@ interface RunOptions {
 }
 
 export function addRun(program: Command): void {
-  program
+  const command = program
     .command("run")
     .description(
       "private inference of a model file on this machine: dealer, two servers and client as four processes, " +
         "with certificates made for the run; nothing is left afterwards",
     )
-    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)")
-    .addOption(configOption())
+    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)");
+  addModelOptions(command)
     .option("--input <[name=]x.npy>", "an input of the model (required, repeatable)", collect)
     .option("--output-dir <dir>", "write every output to DIR/NAME.npy (float32)")
-    .addOption(rangeOption())
     .option("--clip", "bring inputs outside the declared range to its end, instead of refusing them")
     .option("--check", "also compute the plaintext result, and print the largest difference")
     .option("--json", "print one JSON object")
@@ -51,12 +49,8 @@ export function addRun(program: Command): void {
 
 async function run(path: string, options: RunOptions, signal: AbortSignal): Promise<Result> {
   const progress = new Progress(!options.json);
-  const { config, inputRange: ranges, clip = false } = options;
-  const { compiled, network, inputs, values } = await loadLocalModel(path, options.input, {
-    config,
-    ranges,
-    clip,
-  });
+  const { clip = false } = options;
+  const { compiled, network, inputs, values } = await loadLocalModel(path, options.input, options);
   if (options.outputDir) await prepareDirectory(options.outputDir);
   const timeoutMs = options.timeout * 1000;
   const [{ throwAwayCluster }, { deployTo, inferAt }] = await Promise.all([
