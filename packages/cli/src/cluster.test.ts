@@ -1,9 +1,10 @@
 /** `sotto up`, `deploy`, `infer`, `certs`, `dealer`, `server`: the real commands against one cluster. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
-import { compile, instantiate, planHash, prepareInputs } from "@sotto/core";
+import { compile, instantiate, planHash, prepareInputs, sizesOf } from "@sotto/core";
 import { loadModel } from "@sotto/model";
 import { readNpy } from "@sotto/model/npy";
+import { pytorchFile } from "@sotto/model/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { largestDifference } from "./outputs.js";
 import { runPlaintext } from "./plaintext.js";
@@ -115,6 +116,47 @@ describe("a cluster on this machine", () => {
     expect(largestDifference(json.outputs, expected)).toBeLessThan(0.002);
     expect(readNpy(readFileSync(shop.path("out", "y.npy"))).shape).toEqual([1, 2]);
     expect(json).toMatchObject({ plan, rounds: expect.any(Number), onlineBytes: expect.any(Number) });
+  });
+
+  it("takes lengths of many sequences, and tokens of a secret table", async () => {
+    const text = shop.file("text.safetensors", pytorchFile("lengths-state"));
+    const layers = [
+      { embedding: "embedding" },
+      { gru: "gru", batch_first: true },
+      { take: "last_state" },
+      { linear: "fc" },
+    ];
+    const config = shop.file("text.json", JSON.stringify({ lengths: "längs", layers }));
+    const args = ["--name", "text", "--cluster", owner, "--config", config, "--private-embeddings"];
+    expect(await shop.sotto("deploy", text, ...args)).toMatchObject({ code: 0, stderr: "" });
+    // more lengths than headers usually have room for
+    const B = 1200;
+    const tokens = shop.array("tokens", [B, 2], (i) => (i % 2 < 1 + ((i >> 1) % 2) ? 1 + (i % 10) : 0));
+    const lengths = shop.array("lengths", [B], (i) => 1 + (i % 2));
+    const inputs = ["--input", `tokens=${tokens}`, "--input", `längs=${lengths}`];
+    const done = await shop.sotto(
+      "infer",
+      "--name",
+      "text",
+      "--cluster",
+      client,
+      ...inputs,
+      "--output-dir",
+      "many",
+    );
+    expect(done).toMatchObject({ code: 0, stderr: "" });
+    const y = readNpy(readFileSync(shop.path("many", "y.npy")));
+    expect(y.shape).toEqual([B, 2]);
+
+    const model = await loadModel(text, { config });
+    const compiled = compile(model, { privateEmbeddings: true });
+    const given = {
+      tokens: { shape: [B, 2], data: readNpy(readFileSync(tokens)).data },
+      längs: { shape: [B], data: readNpy(readFileSync(lengths)).data },
+    };
+    const network = instantiate(compiled.plan, sizesOf(compiled.plan, given));
+    const expected = runPlaintext(compiled, network, prepareInputs(network, given, {}));
+    expect(largestDifference({ y }, expected)).toBeLessThan(0.002);
   });
 
   it("keeps its models when it is started again", async () => {

@@ -84,7 +84,9 @@ describe("sotto run", () => {
 describe("sotto inspect", () => {
   it("says what is public, and what the client finds", async () => {
     const { stdout } = await executeHere("inspect", model, "--config", given);
-    expect(stdout).toMatch(/PUBLIC \(the servers see them\)\n {2}n {2}\[batch\] {2}steps of each sequence/);
+    expect(stdout).toMatch(
+      /PUBLIC \(the servers see them\)\n {2}n {2}\[batch\] {2}how many steps each sequence has/,
+    );
     expect(stdout).toMatch(/table \[11, 5\] is PUBLIC; the client looks up/);
     const other = (await executeHere("inspect", model, "--config", found)).stdout;
     expect(other).toMatch(

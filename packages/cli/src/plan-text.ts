@@ -119,7 +119,7 @@ function inputText(i: InputReport, declared: Ranges): string {
     const where = `${edge === "start" ? "begin after" : "end before"} the padding (${value}) in ${input}`;
     return `found by the client: a sequence's steps ${where}`;
   }
-  if (i.kind === "length") return "steps of each sequence; without them, all there are";
+  if (i.kind === "length") return "how many steps each sequence has";
   if (i.vocabulary !== undefined)
     return `tokens; the client shares a vector of ${i.vocabulary} numbers for each, in which one is 1`;
   if (i.kind === "token") return "tokens, looked up by the client";

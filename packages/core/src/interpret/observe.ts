@@ -13,7 +13,8 @@ export interface Observation {
   layer: string;
   /**
    * z, r, n: what a GRU's gates and candidate are given; candidate: what it gives, where --state-bound limits it; state;
-   * input: what an activation is given; output: what a linear layer gives, with the affine layers in its weights.
+   * input: what an activation is given; output: what a linear layer gives, with the affine layers in its weights, or a
+   * sum or product.
    */
   what: "z" | "r" | "n" | "candidate" | "state" | "input" | "output";
   /** The activation's function. */
@@ -92,9 +93,18 @@ function placesOf({ nodes }: Program, layers: readonly Layer[]): Map<NodeId, Pla
     } else if (node.op === "add" && LINEAR.has(layer.op) && !summed.has(node.id)) {
       if (reaches(nodes, node.id, (n) => n.op === "linear" && n.label === name))
         put(node.id, { layer: name, what: "output" });
+    } else if (isResult(node, layer) && !summed.has(node.id)) {
+      put(node.id, { layer: name, what: "output" });
     }
   }
   return places;
+}
+
+/** Of layers that make values larger. */
+function isResult({ op }: Node, layer: Layer): boolean {
+  if (layer.op === "sum") return op === "add";
+  if (layer.op === "product") return op === "product";
+  return layer.op === "reduce" && layer.fn === "sum" && op === "total";
 }
 
 const LINEAR = new Set(["dense", "conv1d", "affine"]);
