@@ -1,7 +1,7 @@
 /** `sotto inspect --error` and `--calibrate`, by the command in this process. */
 import { compile, instantiate, type ModelDescription, prepareInputs, runClear, runExact } from "@sotto/core";
 import { loadModel } from "@sotto/model";
-import { makeGruModel } from "@sotto/model/testing";
+import { makeGruModel, writeOnnx } from "@sotto/model/testing";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Study } from "../commands/inspect.js";
 import { executeHere } from "../testing/in-process.js";
@@ -23,6 +23,8 @@ const gru = shop.model("gru", {
 });
 const one = shop.array("one", [5, 2, 3], wave);
 const many = shop.array("many", [4, 5, 2, 3], wave);
+
+const tensor = (shape: number[], ...data: number[]) => ({ shape, data: Float32Array.from(data) });
 
 async function study(...args: string[]): Promise<Study> {
   const done = await executeHere("inspect", ...args, "--json");
@@ -184,6 +186,57 @@ describe("sotto inspect --calibrate", () => {
   });
 });
 
+describe("a GRU whose functions do not bound its state", () => {
+  const relu = shop.file(
+    "relu.onnx",
+    writeOnnx({
+      inputs: [{ name: "x", shape: ["time", "batch", 3] }],
+      outputs: [{ name: "y_h", shape: [1, "batch", 2] }],
+      nodes: [
+        {
+          op: "GRU",
+          name: "gru",
+          inputs: ["x", "W", "R"],
+          outputs: ["", "y_h"],
+          attributes: {
+            hidden_size: 2,
+            linear_before_reset: 1,
+            activations: ["Sigmoid", "Relu"],
+          },
+        },
+      ],
+      initialisers: {
+        W: tensor([1, 6, 3], ...Array.from({ length: 18 }, (_, i) => 0.5 * Math.sin(i))),
+        R: tensor([1, 6, 2], ...Array.from({ length: 12 }, (_, i) => 0.5 * Math.cos(i))),
+      },
+    }),
+  );
+
+  it("needs a bound, which samples show, and with which it runs", async () => {
+    const refused = await executeHere("inspect", relu);
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toContain("--state-bound");
+
+    const observed = await executeHere("inspect", relu, "--calibrate", many, "--json");
+    expect(observed.stderr).toMatch(/no --state-bound for gru; 16 is assumed while the samples are observed/);
+    const { calibration } = JSON.parse(observed.stdout) as Study;
+    const most = Math.max(...calibration!.bounds.filter((b) => b.limit).map((b) => b.observed));
+    expect(most).toBeGreaterThan(1);
+    const bound = ["--state-bound", `gru=${declarable(most)}`];
+
+    const { error } = await study(relu, "--error", many, ...bound);
+    expect(error!.outputs[0]!.maxAbsError).toBeLessThan(0.02);
+    const narrow = await study(relu, "--error", many, "--state-bound", String(most / 2));
+    expect(narrow.error!.outputs[0]!.maxAbsError).toBeGreaterThan(0.1);
+    const plan = await executeHere("inspect", relu, ...bound);
+    expect(plan.stdout).toMatch(/candidate relu, state bound [\d.]+$/m);
+
+    const done = await shop.sotto("run", relu, "--input", one, ...bound, "--check", "--json");
+    expect(done).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(done.stdout).maxAbsError).toBeLessThan(0.02);
+  });
+});
+
 describe("samples", () => {
   const two = shop.file(
     "two.onnx",
@@ -245,7 +298,6 @@ describe("samples", () => {
   });
 });
 
-const tensor = (shape: number[], ...data: number[]) => ({ shape, data: Float32Array.from(data) });
 const TINY = Math.fround(1e-9);
 
 /** y = a + b / 10^9. */
