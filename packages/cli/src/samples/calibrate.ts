@@ -28,6 +28,8 @@ export interface Calibration {
   samples: number;
   inputs: InputCalibration[];
   bounds: BoundCalibration[];
+  /** For GRUs that need a bound: declarations that leave room beyond the samples. */
+  stateBounds: { layer: string; observed: number; option: string }[];
 }
 
 /** Room beyond the samples in what is proposed. */
@@ -75,7 +77,20 @@ export function calibrate(
     samples: samples.count,
     inputs: [...inputs.values()].map((i) => ({ ...i, option: optionFor(i) })),
     bounds: [...found.values()].map(marked),
+    stateBounds: stateBounds([...found.values()]),
   };
+}
+
+function stateBounds(observations: readonly Observation[]): Calibration["stateBounds"] {
+  const most = new Map<string, number>();
+  for (const { layer, observed, limit } of observations) {
+    if (limit !== undefined) most.set(layer, Math.max(observed, most.get(layer) ?? 0));
+  }
+  return [...most].map(([layer, observed]) => ({
+    layer,
+    observed,
+    option: `--state-bound ${quoted(`${layer}=${declarable(observed)}`)}`,
+  }));
 }
 
 /** The last axis, unless its size is open: then it is time, or a batch. */
@@ -108,7 +123,12 @@ function optionFor({ name, observed }: InputCalibration): string {
   const [least, most] = [Math.min(...ranges), Math.max(...ranges)];
   const listed = observed.length <= MAX_LISTED && most >= WORTH_LISTING * least;
   const option = `${name}=${listed ? ranges.join(",") : most}`;
-  return `--input-range ${/^[\w./=,@:+-]+$/.test(option) ? option : `'${option.replaceAll("'", `'\\''`)}'`}`;
+  return `--input-range ${quoted(option)}`;
+}
+
+/** For a shell, where that is needed. */
+function quoted(text: string): string {
+  return /^[\w./=,@:+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** With the margin, rounded up to two digits. A feature that is 0 in every sample says nothing: 1. */

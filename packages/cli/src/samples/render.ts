@@ -25,8 +25,7 @@ function calibrationText(c: Calibration): string[] {
     ]);
     const columns = [{ title: "  input" }, { title: "declared" }, { title: "observed" }, { title: "" }];
     parts.push(
-      `Inputs, on ${counted(c.samples, "sample")}\n${table(columns, indented(rows))}\n` +
-        `  To declare what was observed, and a tenth more:\n${c.inputs.map((i) => `    ${i.option}`).join("\n")}`,
+      `Inputs, on ${counted(c.samples, "sample")}\n${table(columns, indented(rows))}\n` + proposals(c.inputs),
     );
   }
   const columns = [
@@ -49,10 +48,15 @@ function calibrationText(c: Calibration): string[] {
     parts.push(
       `Largest absolute values, on ${counted(c.samples, "sample")}\n${table(columns, indented(rows))}\n` +
         "  (proven: the most that the weights allow, for any input within the declared ranges; tables are made for it, and\n" +
-        "  a smaller --input-range makes both smaller. Nothing is clipped but what is marked)",
+        "  a smaller --input-range makes both smaller. Nothing is clipped but what is marked)" +
+        (c.stateBounds.length > 0 ? `\n${proposals(c.stateBounds)}` : ""),
     );
   }
   return parts;
+}
+
+function proposals(declarations: readonly { option: string }[]): string {
+  return `  To declare what was observed, and a tenth more:\n${declarations.map((d) => `    ${d.option}`).join("\n")}`;
 }
 
 function outsideText({ outside, elements }: InputCalibration): string {
@@ -139,12 +143,12 @@ const RULES: Record<Rule, string> = {
 
 /** Not 100 % unless all are. */
 function share({ count, unchanged }: Decisions): string {
-  return unchanged === count ? "all" : percent(Math.min(unchanged / count, 0.9999));
+  return unchanged === count ? "all" : `${Math.floor((10_000 * unchanged) / count) / 100} %`;
 }
 
 function percent(ratio: number): string {
   const value = 100 * ratio;
-  return `${value >= 99.5 && value < 100 ? value.toFixed(2) : value >= 10 ? value.toFixed(0) : significant(Number(value.toPrecision(2)))} %`;
+  return `${value >= 10 ? value.toFixed(0) : significant(Number(value.toPrecision(2)))} %`;
 }
 
 function counted(n: number, what: string): string {

@@ -217,12 +217,19 @@ describe("a GRU whose functions do not bound its state", () => {
     expect(refused).toMatchObject({ code: 1, stdout: "" });
     expect(refused.stderr).toContain("--state-bound");
 
-    const observed = await executeHere("inspect", relu, "--calibrate", many, "--json");
-    expect(observed.stderr).toMatch(/no --state-bound for gru; 16 is assumed while the samples are observed/);
-    const { calibration } = JSON.parse(observed.stdout) as Study;
-    const most = Math.max(...calibration!.bounds.filter((b) => b.limit).map((b) => b.observed));
+    const calibrated = await executeHere("inspect", relu, "--calibrate", many, "--json");
+    expect(calibrated.stderr).toMatch(
+      /no --state-bound for gru; 16 is assumed while the samples are observed/,
+    );
+    const { calibration } = JSON.parse(calibrated.stdout) as Study;
+    const [{ layer, observed: most, option }] = calibration!.stateBounds as [
+      { layer: string; observed: number; option: string },
+    ];
+    expect(layer).toBe("gru");
     expect(most).toBeGreaterThan(1);
-    const bound = ["--state-bound", `gru=${declarable(most)}`];
+    expect(most).toBe(Math.max(...calibration!.bounds.filter((o) => o.limit).map((o) => o.observed)));
+    const bound = option.split(" ");
+    expect(bound).toEqual(["--state-bound", `gru=${declarable(most)}`]);
 
     const { error } = await study(relu, "--error", many, ...bound);
     expect(error!.outputs[0]!.maxAbsError).toBeLessThan(0.02);
