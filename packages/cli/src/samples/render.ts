@@ -25,7 +25,7 @@ function calibrationText(c: Calibration): string[] {
     ]);
     const columns = [{ title: "  input" }, { title: "declared" }, { title: "observed" }, { title: "" }];
     parts.push(
-      `Inputs, on ${counted(c.samples, "sample")}\n${table(columns, indented(rows))}\n` + proposals(c.inputs),
+      `Inputs, on ${counted(c.samples, "sample")}\n${table(columns, indented(rows))}\n${proposals(c.inputs)}`,
     );
   }
   const columns = [
