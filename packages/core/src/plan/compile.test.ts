@@ -198,3 +198,47 @@ describe("sizes", () => {
     );
   });
 });
+
+describe("a plan", () => {
+  it("is the same whatever sizes it is compiled for", () => {
+    const model = randomGru({ seed: 5, hidden: 3, inputSize: 2, steps: 1, layers: 1 });
+    const [gru] = model.layers;
+    const two = (x: string, name: string, W: string) =>
+      [false, true].map(
+        (reverse) =>
+          ({
+            ...gru!,
+            name: `${name}${reverse}`,
+            inputs: [x],
+            outputs: [`${name}${reverse}`, ""],
+            reverse,
+            W,
+          }) as Layer,
+      );
+    const wide = { shape: [9, 6], data: Float32Array.from({ length: 54 }, (_, i) => Math.sin(i)) };
+    const stacked: ModelDescription = {
+      ...model,
+      inputs: [{ name: "x", shape: ["time", 1, 2], kind: "real" }],
+      outputs: [{ name: "mean" }],
+      layers: [
+        ...two("x", "a", gru!.op === "gru" ? gru!.W : ""),
+        { op: "concat", name: "both", inputs: ["afalse", "atrue"], outputs: ["both"], axis: 3 },
+        { op: "squeeze", name: "flat", inputs: ["both", "axis1"], outputs: ["flat"] },
+        ...two("flat", "b", "wide"),
+        { op: "concat", name: "ends", inputs: ["bfalse", "btrue"], outputs: ["ends"], axis: 3 },
+        {
+          op: "reduce",
+          name: "mean",
+          inputs: ["ends"],
+          outputs: ["mean"],
+          fn: "mean",
+          axes: [0],
+          keepDims: false,
+        },
+      ],
+      tensors: { ...model.tensors, wide },
+    };
+    const hashes = [1, 2, 5, 40].map((time) => planHash(compile(stacked, { sizes: { time } }).plan));
+    expect(new Set(hashes).size).toBe(1);
+  });
+});

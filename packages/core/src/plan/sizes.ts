@@ -19,6 +19,9 @@ export function inputShape(input: ModelInput, sizes: Sizes): number[] {
   });
 }
 
+/** Rows of a batch that have lengths of their own. */
+const MAX_ROWS = 2 ** 14;
+
 /** The name under which a length of a batch's row is kept among a run's sizes. */
 function lengthName(input: string, row: number): string {
   return `${input}[${row}]`;
@@ -27,6 +30,12 @@ function lengthName(input: string, row: number): string {
 /** The lengths of an input of kind `length` [B]; undefined, where the sizes say nothing, is all the steps there are. */
 export function lengthsOf(input: ModelInput, sizes: Sizes): (number | undefined)[] {
   const [batch = 1] = inputShape(input, sizes);
+  // sizes come from clients: no list is made before it is known to be short
+  if (batch > MAX_ROWS)
+    throw new SottoError(
+      "bad-input",
+      `input ${input.name}: ${batch} lengths; a run takes at most ${MAX_ROWS}`,
+    );
   return Array.from({ length: batch }, (_, b) => sizes[lengthName(input.name, b)]);
 }
 

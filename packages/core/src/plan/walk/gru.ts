@@ -18,7 +18,7 @@ import { type Operand, operandOf } from "../operand.js";
 import type { Precision } from "../plan.js";
 import { initialTensors } from "../tensors.js";
 import { unfold } from "./affine.js";
-import type { Walk } from "./walk.js";
+import { realBound, type Walk } from "./walk.js";
 
 export function walkGru(walk: Walk, layer: GruLayer): void {
   const { builder, pool, precision } = walk;
@@ -81,6 +81,10 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
     [initial ? builder.rescale(initial, scale) : builder.zero(batch * H, scale)],
   ).data;
 
+  // the same for every number of steps, so that the layers behind are, too
+  const largest =
+    Math.ceil(Math.max(functions.state, initial ? realBound(initial) : 0) * 2 ** scale) +
+    2 ** (scale - precision.operand - 1);
   builder.mayLift = false;
   const products = all && gruInput(builder, gru, all.value, everything.length / inputSize);
   const starts = offsets(active.map((rows) => rows.length * H));
@@ -97,11 +101,13 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
       : gruInput(builder, gru, pool.collect(rowsOf(t)), rows.length);
     const state = pool.collect(pick(h, rows, batch));
     const next = gruStep(builder, gru, input, state, rows.length);
-    if (operandBound(next, precision) > bounds.h)
+    // a step adds one place at most, and all steps together (maxSteps) no more than `largest` has room for
+    if (Math.max(-next.lo, next.hi) > largest + 2 ** precision.gate)
       throw new SottoError(
         "internal",
         `layer ${layer.name}: its state may exceed the bound that was assumed`,
       );
+    [next.lo, next.hi] = [-largest, largest];
     const elements = pool.tensor([rows.length, H], [next]).data;
     h = placed(h, elements, rows, batch);
     sequence[t] = placed(idle, elements, rows, batch);
@@ -177,10 +183,6 @@ function stateOperand(
     : 0;
   const bound = Math.max(Math.ceil(f.state * 2 ** operand), start);
   return { shift: 0, scale: operand, bound, room: WORD - operand, weightScale: weight };
-}
-
-function operandBound(h: SharedNode, { operand }: Precision): number {
-  return Math.floor(Math.max(-h.lo, h.hi) / 2 ** (h.scale - operand)) + 1;
 }
 
 /** Keras: a step of padding has the output of the step before it; before the first one it is zero. */
