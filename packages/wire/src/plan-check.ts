@@ -58,7 +58,11 @@ const plan = z.object({
       .refine((t) => t.rows * t.cols <= MAX_WORDS, "too many words"),
   ),
   publicTensors: z.array(z.object({ name: z.string(), shape, sha256: z.string().regex(/^[0-9a-f]{64}$/) })),
-  gruBounds: z.record(z.string(), z.object({ x: bound, h: bound, z: bound, r: bound, v: bound, n: bound })),
+  folds: z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/)),
+  gruBounds: z.record(
+    z.string(),
+    z.object({ scale, x: bound, h: bound, z: bound, r: bound, v: bound, n: bound }),
+  ),
 });
 
 /** @throws SottoError plan-mismatch for another version of plans; bad-model naming the fields that are wrong. */

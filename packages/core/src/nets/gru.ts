@@ -9,7 +9,7 @@
  * A gate that is not within [0, 1] keeps no bound on the state. Then h' = n + z (h - n) is clipped: three rounds more.
  */
 import { type FunctionSpec, shapeOfFunction } from "../plan/activation.js";
-import { operandOf, shiftedOperand } from "../plan/operand.js";
+import { shiftedOperand } from "../plan/operand.js";
 import type { GruBounds, Precision } from "../plan/plan.js";
 import { type ActivationTable, activationTable } from "../plan/table.js";
 import type { Builder } from "../program/builder.js";
@@ -74,10 +74,15 @@ export function isUnit(gate: FunctionSpec): boolean {
   return range !== undefined && range[0] >= 0 && range[1] <= 1;
 }
 
-/** W x + b for `rows` rows of input, at scale weight + operand. It depends on x alone. */
-export function gruInput(p: Builder, gru: GruStep, x: SharedNode, rows: number): InputProducts {
+/** W x + b for `rows` rows of input, shifted right when opened, at scale weight + operand. It depends on x alone. */
+export function gruInput(
+  p: Builder,
+  gru: GruStep,
+  x: SharedNode,
+  rows: number,
+  shift: number,
+): InputProducts {
   const { name, precision } = gru;
-  const { shift } = operandOf(x, precision);
   const gate = (g: "z" | "r" | "n") => {
     const product = p.linear(`${name}.W${g}`, x, rows, shift);
     return p.add(

@@ -72,7 +72,7 @@ export function gruBounds(
   const place = resetAfter ? 2 ** weight : 0;
   const factor = resetAfter ? rMost : 1;
   const n = input("n").map((w, i) => w + bn[i]! + Math.ceil(factor * (v[i]! + place)));
-  return { x: xMax, h: hMax, z, r, v: publish(largest(v)), n: publish(largest(n)) };
+  return { scale: x.scale, x: xMax, h: hMax, z, r, v: publish(largest(v)), n: publish(largest(n)) };
 }
 
 function rowSums(m: Matrix, q: Float64Array): Float64Array {

@@ -112,6 +112,7 @@ class Compiler {
   private readonly plans = new Map<string, TensorPlan>();
   private readonly values: Values = {};
   private readonly gruBounds: Record<string, GruBounds> = {};
+  private readonly folds: Record<string, string> = {};
 
   constructor(model: ModelDescription, options: CompileOptions, precision: Precision, sizes: Sizes) {
     this.model = { ...model };
@@ -146,6 +147,9 @@ class Compiler {
       linear: (name, tensors, x) => this.linear(name, tensors(model), x),
       vector: (name, tensors, scale) => this.add(name, tensors(model), () => scale),
       table: (name, tensors, scale) => this.add(name, tensors(model), () => scale),
+      folded: (name, folds) => {
+        if (folds) this.folds[name] = folds;
+      },
       gruBounds: (layer, folds, functions, x, h) => {
         const tensors = gruTensors(model, layer, folds);
         const { weight, operand } = this.precision;
@@ -159,7 +163,7 @@ class Compiler {
       },
     });
     return {
-      plan: { ...skeleton, tensors: [...this.plans.values()], gruBounds: this.gruBounds },
+      plan: { ...skeleton, tensors: [...this.plans.values()], gruBounds: this.gruBounds, folds: this.folds },
       tensors: this.values,
       publicTensors,
     };
@@ -169,9 +173,11 @@ class Compiler {
   private layers(ranges: Plan["ranges"]): Layer[] {
     const { model, options } = this;
     const names = new Set<string>();
+    const taken = new Set(model.layers.map((l) => l.name));
     const unique = (name: string, i: number) => {
-      // tensors and bounds are kept by layer name
-      const own = name && !names.has(name) ? name : `${name || "layer"}#${i}`;
+      // tensors and bounds are kept by layer name, and "~" numbers maps that are written again (Walk.mapName)
+      let own = name.replaceAll("~", "-") || "layer";
+      while (names.has(own) || (own !== name && taken.has(own))) own = `${own}#${i}`;
       names.add(own);
       return own;
     };
@@ -183,7 +189,10 @@ class Compiler {
         const bound = typeof given === "object" ? given[layer.name] : given;
         if (bound !== undefined) named.stateBound = bound;
       }
-      if (named.op === "embedding" && options.privateEmbeddings) named.private = true;
+      if (named.op === "embedding" && options.privateEmbeddings) {
+        named.private = true;
+        named.most = this.largestEntry(named.table);
+      }
       if (named.op === "dense") named.features = this.tensor(named.A).shape[0];
       if (named.op === "conv1d") named.shape = this.tensor(named.W).shape;
       if (named.op === "affine") {
@@ -218,9 +227,10 @@ class Compiler {
         ranges[name] = range;
         continue;
       }
-      const layer = this.model.layers.find((l) => l.op === "embedding" && l.inputs[0] === name);
-      const table = layer?.op === "embedding" ? this.table(layer.table) : undefined;
-      ranges[name] = publish(table?.data.reduce((most, v) => Math.max(most, Math.abs(v)), 0) ?? 1);
+      const tables = this.model.layers.flatMap((l) =>
+        l.op === "embedding" && l.inputs[0] === name ? [this.largestEntry(l.table)] : [],
+      );
+      ranges[name] = Math.max(1, ...tables);
     }
     return ranges;
   }
@@ -242,6 +252,11 @@ class Compiler {
       layers.push({ op: "affine", name, inputs: [input], outputs: [name], scale: name });
     }
     return layers;
+  }
+
+  /** Rounded up, as it becomes public. */
+  private largestEntry(table: string): number {
+    return Math.max(1, publish(this.table(table).data.reduce((most, v) => Math.max(most, Math.abs(v)), 0)));
   }
 
   private table(name: string): Tensor {

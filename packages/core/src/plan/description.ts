@@ -133,6 +133,8 @@ export interface EmbeddingLayer extends LayerBase {
   table: string;
   /** Set by the compiler: the table is shared between the servers, and the client shares a one-hot vector a token. */
   private?: boolean;
+  /** Set by the compiler with it: at least the largest |entry|. */
+  most?: number;
 }
 
 /** Elementwise function. */

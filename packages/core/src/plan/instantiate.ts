@@ -55,13 +55,23 @@ export function instantiate(plan: Plan, sizes: Sizes): Network {
     linear: () => {},
     vector: () => {},
     table: () => {},
+    folded: (name, folds) => {
+      const planned = Object.hasOwn(plan.folds, name) ? plan.folds[name] : "";
+      if (planned === folds) return;
+      throw new SottoError(
+        "does-not-fit",
+        `layer ${name}: with this run's sizes other scales and offsets apply to it than with those that the plan was made for`,
+      );
+    },
     gruBounds: (layer, _folds, _functions, x, h) => {
       const bounds = plan.gruBounds[layer.name];
       if (!bounds) throw new SottoError("plan-mismatch", `the plan has no bounds for layer ${layer.name}`);
-      if (x.bound > bounds.x || h.bound > bounds.h) {
+      // bounds are integers: they say something at their own scale only
+      if (x.scale !== bounds.scale || x.bound > bounds.x || h.bound > bounds.h) {
         throw new SottoError(
           "does-not-fit",
-          `layer ${layer.name}: its input or state exceeds the bound that the plan assumes`,
+          `layer ${layer.name}: its input or state can be larger in this run than the plan assumes; ` +
+            "a sum over time grows with the number of steps: compile the model for as many as there will be (--size)",
         );
       }
       return bounds;

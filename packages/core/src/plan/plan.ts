@@ -43,6 +43,8 @@ export interface PublicTensor {
 
 /** Proven bounds of a GRU's pre-activations, as integers at scale weight + operand. */
 export interface GruBounds {
+  /** Bits of fraction of the layer's input as an operand. */
+  scale: number;
   /** The layer's input at its own scale as an operand (plan/operand.ts): what the others assume of it. */
   x: number;
   /** The state, at the operand scale: 1, or the range of the initial state that the client gives, and slack. */
@@ -72,6 +74,8 @@ export interface Plan {
   publicTensors: PublicTensor[];
   /** By layer name. */
   gruBounds: Record<string, GruBounds>;
+  /** Which affine layers are in the weights of a linear map, as a hash; maps without any are left out. */
+  folds: Record<string, string>;
 }
 
 /** Sizes that were open in the model and are fixed for a run, by name. */
@@ -87,7 +91,8 @@ export function runHash(plan: Plan, sizes: Sizes): string {
   return hashJson({ plan: planHash(plan), sizes });
 }
 
-function hashJson(value: unknown): string {
+/** Hex SHA-256 of a value as JSON, keys sorted. */
+export function hashJson(value: unknown): string {
   return bytesToHex(sha256(utf8ToBytes(JSON.stringify(value, sorted))));
 }
 

@@ -78,7 +78,9 @@ export function activationTable(
   let window = 2 ** MIN_NODE_BITS;
   while (window * d < 2 * reach(d)) window *= 2;
   const step = Math.log2(d);
-  const inputScale = Math.max(0, -step, Math.min(wanted, most - step));
+  // around a kink c_2 is about 2^(S - 2p - 2) / d: it keeps some bits
+  const kinked = Math.floor((scale - 5 - step) / 2);
+  const inputScale = Math.max(0, -step, Math.min(wanted, most - step, shape.curved ? wanted : kinked));
   const key = JSON.stringify([spec, d, window, inputScale, outputScale]);
   let table = cache.get(key);
   if (!table) {
@@ -108,7 +110,7 @@ function makeTable(
     const one = 2 ** outputScale;
     // one unit short of the limits, so that a truncated gate lies in [0, 1] and |n| <= 1 (docs/protocol.md, "Bounds");
     // where there are none, a quadratic may reach beyond the function, as it must around a kink
-    const margin = bounded ? -1 : Math.ceil(one / 2 ** 10);
+    const margin = bounded ? -1 : Math.ceil(one * Math.max(2 ** -10, step / 2 ** inputScale / 8));
     const hi = Math.max(0, Math.ceil(range[1] * one) + margin);
     const lo = Math.min(0, Math.floor(range[0] * one) - margin);
     const c = quadratics(f, one, inputScale, step, window, lo, hi);

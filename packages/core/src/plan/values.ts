@@ -17,6 +17,9 @@ export type ClientFunction =
   | { op: "activation"; activation: Activation }
   | { op: "softmax" | "logSoftmax"; axis: number };
 
+/** Intermediate values of a run at most, all layers and steps together. */
+const MAX_NUMBERS = 2 ** 25;
+
 /** A private tensor: element numbers of a Pool. */
 export interface PrivateTensor extends Elements<Float64Array> {
   /** An activation that is left to the client, or to the next layer. */
@@ -194,6 +197,13 @@ export class Pool {
   }
 
   private add(entry: PoolEntry): void {
+    // sizes come from clients: nothing is allocated for a network that is endless
+    if (!(this.size + entry.length <= MAX_NUMBERS)) {
+      throw new SottoError(
+        "bad-input",
+        `a run of these sizes has more than ${MAX_NUMBERS} intermediate values; split the batch or shorten the sequence`,
+      );
+    }
     this.entries.push(entry);
     this.size += entry.length;
   }

@@ -246,7 +246,7 @@ export class Builder {
   activation(table: ActivationTable, x: SharedNode): Selection {
     let input = this.rescale(x, table.inputScale);
     const bits = (v: SharedNode) => nodeBitsFor(table, Math.max(-v.lo, v.hi), this.label);
-    if (bits(input) + table.stepBits > input.room)
+    if (this.mayLift && bits(input) + table.stepBits > input.room)
       input = this.rescale(this.lift(x, Math.min(x.scale, table.inputScale)), table.inputScale);
     const nodeBits = bits(input);
     // an opening of its own: its modulus must be just that of the table's index

@@ -117,6 +117,8 @@ function assignModuli(nodes: readonly (Node | undefined)[]): void {
   for (let id = nodes.length - 1; id >= 0; id--) {
     const node = nodes[id];
     if (!node) continue;
+    // a product for which it was to be shifted may have been pruned
+    if (node.op === "open" && node.operandModulus === 0) node.operandShift = undefined;
     switch (node.op) {
       case "output":
         node.modulus = signedBits(node.lo, node.hi);

@@ -23,6 +23,7 @@ export function programOf(tensors: TensorPlan[], build: (p: Builder) => void): N
     tensors,
     publicTensors: [],
     gruBounds: {},
+    folds: {},
   };
   const outputs = program.outputs.map((n) => ({ name: n.op === "output" ? n.name : "", shape: [n.length] }));
   return { plan, sizes: {}, program, inputs: [], outputs };

@@ -119,6 +119,7 @@ function byItself(walk: Walk, entry: AffineEntry): Float64Array {
   const x = walk.collect(Float64Array.from(order, (i) => entry.base[i]!));
   const fold: Fold = Array.from({ length: features }, (_, j) => entry.at(order[j]!));
   const rows = order.length / features;
+  walk.mapName(entry.name, [fold]);
   const label = builder.label;
   builder.label = entry.name;
   let node: SharedNode;

@@ -4,7 +4,7 @@ import type { SharedNode } from "../../program/nodes.js";
 import type { AffineLayer, Layer, ProductLayer, ReduceLayer, SumLayer } from "../description.js";
 import { broadcastShape, broadcastTo } from "../fold.js";
 import { inputScale, operandOf } from "../operand.js";
-import { activationTable } from "../table.js";
+import { type ActivationTable, activationTable, nodeValue } from "../table.js";
 import type { Entry } from "../tensors.js";
 import type { PrivateTensor } from "../values.js";
 import { realBound, type Walk } from "./walk.js";
@@ -86,7 +86,7 @@ export function walkReduce(walk: Walk, layer: ReduceLayer): void {
       const [k, m] = [Math.floor(i / members.length), i % members.length];
       return groups[members[m]!]![k]!;
     });
-    const y = layer.fn === "max" ? maximum(walk, blocks, count) : summed(walk, layer, blocks, count);
+    const y = layer.fn === "max" ? maximum(walk, layer, blocks, count) : summed(walk, layer, blocks, count);
     const result = walk.pool.tensor([members.length], [y]).data;
     members.forEach((g, i) => {
       data[g] = result[i]!;
@@ -136,16 +136,37 @@ function summed(walk: Walk, layer: ReduceLayer, blocks: Float64Array, count: num
   return builder.lift(mean, Math.min(fine, inputScale(realBound(x))));
 }
 
+/** How far the table of relu is above relu at most: around its kink; elsewhere its nodes are exact. */
+function excess(table: ActivationTable): number {
+  const step = 2 ** table.stepBits;
+  let most = 0;
+  for (let x = 1 - 2 * step; x < 2 * step; x++) {
+    for (const node of [Math.floor(x / step), Math.ceil(x / step)]) {
+      const above =
+        nodeValue(table, node, x) / 2 ** table.outputScale - Math.max(0, x / 2 ** table.inputScale);
+      most = Math.max(most, above);
+    }
+  }
+  return most;
+}
+
 /** max(a, b) = b + relu(a - b), in a tree: two rounds a level. */
-function maximum(walk: Walk, blocks: Float64Array, count: number): SharedNode {
+function maximum(walk: Walk, layer: ReduceLayer, blocks: Float64Array, count: number): SharedNode {
   const { builder, precision } = walk;
   const values = walk.collect(blocks);
   let x = builder.truncate(values, Math.min(values.scale, precision.activation));
   const width = x.length / count;
-  // Each level may add what a look-up is off by: with nodes d apart d / 16, and two units of its input. The nodes of
-  // 2 most lie at most most / 256 apart, so 13 levels stay within most / 64 and 2^-6.
+  // each level may add what a look-up is off by, and a unit of its input
   const most = realBound(x) * (1 + 2 ** -6) + 2 ** -6;
   const table = activationTable({ name: "relu" }, 2 * most, precision.activation, 4);
+  const levels = Math.ceil(Math.log2(count));
+  if (levels * (excess(table) + 2 ** -table.inputScale) > most - realBound(x)) {
+    throw new SottoError(
+      "does-not-fit",
+      `layer ${layer.name}: the maximum of ${count} values up to ${realBound(x).toPrecision(3)} is not exact enough; ` +
+        "scale the values down",
+    );
+  }
   for (let left = count; left > 1; left = Math.ceil(left / 2)) {
     const half = Math.floor(left / 2);
     const a = builder.slice(x, 0, half * width);

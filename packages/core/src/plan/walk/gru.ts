@@ -14,7 +14,7 @@ import type { SharedNode } from "../../program/nodes.js";
 import { type FunctionSpec, shapeOfFunction } from "../activation.js";
 import { maxSteps } from "../bounds.js";
 import type { GruLayer } from "../description.js";
-import { type Operand, operandOf } from "../operand.js";
+import type { Operand } from "../operand.js";
 import type { Precision } from "../plan.js";
 import { initialTensors } from "../tensors.js";
 import { unfold } from "./affine.js";
@@ -53,12 +53,13 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
       ? folded.elements
       : joined(active.map((_, t) => rowsOf(t)));
   const together = pool.level(rowsOf(first)) === pool.level(everything);
-  // an input that is there at once may be made fresh; one that comes step by step has room, being a state
-  const all = together ? walk.factor(pool.collect(everything)) : undefined;
+  const parts = together ? [everything] : order.map(rowsOf);
+  const factors = parts.map((elements) => walk.factor(pool.collect(elements)));
 
+  walk.mapName(layer.name, folded.folds);
   const functions = gruFunctions(layer);
   const initial = initialState(walk, layer, batch);
-  const operand = all?.operand ?? operandOf(pool.collect(rowsOf(first)), precision);
+  const operand = common(factors.map((f) => f.operand));
   const bounds = walk.oracle.gruBounds(
     layer,
     folded.folds,
@@ -86,19 +87,21 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
     Math.ceil(Math.max(functions.state, initial ? realBound(initial) : 0) * 2 ** scale) +
     2 ** (scale - precision.operand - 1);
   builder.mayLift = false;
-  const products = all && gruInput(builder, gru, all.value, everything.length / inputSize);
+  const inputOf = ({ value }: { value: SharedNode }) =>
+    gruInput(builder, gru, value, value.length / inputSize, value.scale - operand.scale);
+  const products = together ? inputOf(factors[0]!) : undefined;
   const starts = offsets(active.map((rows) => rows.length * H));
   const zero = pool.tensor([batch, H], [builder.zero(batch * H, scale)]).data;
   /** What Y has of each row where nothing is computed. */
   let idle = zero;
   const sequence = new Array<Float64Array>(steps).fill(zero);
-  for (const t of order) {
+  for (const [i, t] of order.entries()) {
     const rows = active[t]!;
     const length = rows.length * H;
     const part = (n: SharedNode) => builder.slice(n, starts[t]!, length);
     const input: InputProducts = products
       ? { z: part(products.z), r: part(products.r), n: part(products.n) }
-      : gruInput(builder, gru, pool.collect(rowsOf(t)), rows.length);
+      : inputOf(factors[i]!);
     const state = pool.collect(pick(h, rows, batch));
     const next = gruStep(builder, gru, input, state, rows.length);
     // a step adds one place at most, and all steps together (maxSteps) no more than `largest` has room for
@@ -169,6 +172,18 @@ function initialState(walk: Walk, layer: GruLayer, batch: number): SharedNode | 
 }
 
 const WORD = 64;
+/** One scale and one bound for the parts of an input that come one after the other: the coarsest, the largest. */
+function common(operands: readonly Operand[]): Operand {
+  const coarsest = operands.reduce((a, b) => (b.scale < a.scale ? b : a));
+  const { scale } = coarsest;
+  const bound = operands.reduce((most, o) => {
+    const shift = o.scale - scale;
+    return Math.max(most, shift > 0 ? Math.floor(o.bound / 2 ** shift) + 1 : o.bound);
+  }, 0);
+  const alike = operands.filter((o) => o.scale === scale).map((o) => o.weightScale);
+  return { ...coarsest, bound, weightScale: Math.min(...alike) };
+}
+
 /** A state's own scale may be more than 40 bits; its start needs no more than these. */
 const INITIAL_SCALE = 28;
 

@@ -18,7 +18,7 @@ export function walkDense(walk: Walk, layer: DenseLayer): void {
   const rows = value.length / inner;
   const features = known(layer, layer.features);
   const emit = labelled(walk, layer, (...after: Fold[]) => {
-    const name = walk.mapName(layer.name);
+    const name = walk.mapName(layer.name, folds, after);
     oracle.linear(name, (model) => denseTensors(model, layer, folds, after), operand);
     const { rows: outer, cols } = oracle.tensor(`${name}.A`);
     if (inner !== cols || outer !== features) {
@@ -57,7 +57,7 @@ export function walkConv1d(walk: Walk, layer: Conv1dLayer): void {
     throw new SottoError("bad-model", `layer ${layer.name}: an input of ${channels} channels, expected ${C}`);
   const out = outputSteps(layer, steps, taps);
   const emit = labelled(walk, layer, (...after: Fold[]) => {
-    const name = walk.mapName(layer.name);
+    const name = walk.mapName(layer.name, folds, after);
     oracle.linear(name, (model) => convTensors(model, layer, folds, after), operand);
     let sum = builder.parameter(`${name}.b`, out * batch);
     for (let k = 0; k < taps; k++) {
@@ -78,16 +78,14 @@ export function walkConv1d(walk: Walk, layer: Conv1dLayer): void {
 export function walkTable(walk: Walk, layer: EmbeddingLayer, shape: readonly number[]): void {
   const { builder, oracle } = walk;
   const input = layer.inputs[0]!;
-  const range = walk.plan.ranges[input];
-  if (typeof range !== "number")
-    throw new SottoError("plan-mismatch", `the plan declares no range for input ${input}`);
+  const range = known(layer, layer.most);
   const scale = inputScale(range);
   oracle.table(layer.name, (model) => tableTensors(model, layer), scale);
   const { rows: width, cols: vocabulary } = oracle.tensor(`${layer.name}.A`);
   const tokens = shape.reduce((n, d) => n * d, 1);
-  const known = walk.tensors.get(input);
+  const shared = walk.tensors.get(input);
   const oneHot =
-    known ?? walk.input({ name: input, kind: "token", shape: [...shape], vocabulary }, [tokens, vocabulary]);
+    shared ?? walk.input({ name: input, kind: "token", shape: [...shape], vocabulary }, [tokens, vocabulary]);
   if (oneHot.data.length !== tokens * vocabulary) {
     throw new SottoError(
       "unsupported",
@@ -141,29 +139,35 @@ function outputSteps(layer: Conv1dLayer, steps: number, taps: number): number {
   );
 }
 
-/** What tap k adds to each output step; zeros beyond the ends. Nothing, if it meets zeros only. */
+/** What tap k adds to each output step: the product, moved; zeros beyond the ends. */
 function shifted(
   walk: Walk,
   layer: Conv1dLayer,
   product: SharedNode,
   at: { k: number; out: number; steps: number; width: number },
 ): SharedNode {
-  const { builder, pool } = walk;
+  const { builder } = walk;
   const { k, out, steps, width } = at;
-  const source = (l: number) => l * layer.stride + k * layer.dilation - layer.pads[0];
-  const inside = Array.from({ length: out }, (_, l) => source(l) >= 0 && source(l) < steps);
-  if (!inside.includes(true)) {
+  const { stride } = layer;
+  const offset = k * layer.dilation - layer.pads[0];
+  // the output steps first .. last - 1 meet input steps
+  const first = Math.min(out, Math.max(0, Math.ceil(-offset / stride)));
+  const last = Math.max(first, Math.min(out, Math.ceil((steps - offset) / stride)));
+  const zeros = (n: number) => (n > 0 ? [builder.zero(n * width, product.scale)] : []);
+  if (first === last) {
     // with more steps it may meet others: bounds must not depend on how many there are
     const { lo, hi, room } = product;
     return Object.assign(builder.zero(out * width, product.scale), { lo, hi, room });
   }
-  const { data } = pool.tensor([steps, width], [product]);
-  const zero = inside.includes(false)
-    ? pool.tensor([width], [builder.zero(width, product.scale)]).data
-    : undefined;
-  const elements = new Float64Array(out * width);
-  inside.forEach((is, l) => {
-    elements.set(is ? data.subarray(source(l) * width, (source(l) + 1) * width) : zero!, l * width);
-  });
-  return pool.collect(elements);
+  const length = (last - first) * width;
+  let part: SharedNode;
+  if (stride === 1) part = builder.slice(product, (first + offset) * width, length);
+  else {
+    const source = (i: number) => ((first + Math.floor(i / width)) * stride + offset) * width + (i % width);
+    part = builder.gather(
+      product,
+      Int32Array.from({ length }, (_, i) => source(i)),
+    );
+  }
+  return builder.concat([...zeros(first), part, ...zeros(out - last)]);
 }

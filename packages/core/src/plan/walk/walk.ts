@@ -6,7 +6,7 @@ import type { SharedNode } from "../../program/nodes.js";
 import type { Constant, GruLayer, Layer, ModelDescription } from "../description.js";
 import type { NetworkInput, NetworkOutput } from "../instantiate.js";
 import { inputScale, type Operand, operandOf } from "../operand.js";
-import type { GruBounds, Plan, Precision, Sizes, TensorPlan } from "../plan.js";
+import { type GruBounds, hashJson, type Plan, type Precision, type Sizes, type TensorPlan } from "../plan.js";
 import { activationTable } from "../table.js";
 import type { Fold, LayerTensors } from "../tensors.js";
 import { Pool, type PrivateTensor } from "../values.js";
@@ -28,6 +28,8 @@ export interface Oracle {
   linear(name: string, tensors: Tensors, x: Operand): void;
   /** Vectors at this scale. */
   vector(name: string, tensors: Tensors, scale: number): void;
+  /** @param folds a hash of the affine layers that are in a map's weights, "" if there are none. */
+  folded(name: string, folds: string): void;
   /** An embedding's table. */
   table(name: string, tensors: Tensors, scale: number): void;
   /** @param h the state as operand; its bound holds for every step. */
@@ -35,7 +37,7 @@ export interface Oracle {
 }
 
 /** A plan that is being made has no tensors and bounds yet. */
-export type Skeleton = Omit<Plan, "tensors" | "gruBounds">;
+export type Skeleton = Omit<Plan, "tensors" | "gruBounds" | "folds">;
 
 export class Walk {
   readonly plan: Skeleton;
@@ -139,11 +141,16 @@ export class Walk {
     this.tensors.set(layer.outputs[0]!, tensor);
   }
 
-  /** A name for a linear map's tensors: a layer may be written more than once, with different affine layers in its weights. */
-  mapName(layer: string): string {
+  /**
+   * A name for the tensors of a linear map, which may be written more than once, with different affine layers in its
+   * weights. These are part of the plan: a run whose sizes lead to others is refused.
+   */
+  mapName(layer: string, ...folds: (readonly Fold[])[]): string {
     const times = (this.maps.get(layer) ?? 0) + 1;
     this.maps.set(layer, times);
-    return times === 1 ? layer : `${layer}~${times}`;
+    const name = times === 1 ? layer : `${layer}~${times}`;
+    this.oracle.folded(name, folds.flat().length > 0 ? hashJson(folds) : "");
+    return name;
   }
 
   /**
