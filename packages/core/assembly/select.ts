@@ -30,7 +30,7 @@ function lanes(x: v128): i64 {
  * table: `window` nodes (a multiple of 64, at most N) from the highest to the lowest, eight at a time; of each
  * eight the 16-bit limbs of c_0 (low, high), c_1 (low, high) and c_2, a limb holding 15 bits (ops/select.ts).
  * A bit of e becomes a mask of 16 bits, and the dot product of masks (-1 or 0) and limbs adds up pairs of nodes:
- * at most 128 limbs of 15 bits, which 32 bits hold.
+ * at most 512 limbs of 15 bits a lane (a window of 2048 nodes), which 32 bits hold.
  * Node numbers in the window are -window/2 .. window/2 - 1; below it the function is the constant `low`, above
  * it `high`, whose parts are population counts.
  */

@@ -22,12 +22,48 @@ const named = z.looseObject({ name: z.string() });
 
 const MAX_WORDS = 2 ** 31;
 
-const layer = z.looseObject({
-  op: z.string(),
+const count = z.number().int().min(1).max(MAX_WORDS);
+const positive = z.number().positive();
+const activation = z.looseObject({
   name: z.string(),
-  inputs: z.array(z.string()),
-  outputs: z.array(z.string()),
+  alpha: finite.optional(),
+  beta: finite.optional(),
 });
+
+/** What the walk computes with, by kind of layer; whether it makes sense together is for the walk to say. */
+const FIELDS: Record<string, z.ZodType | undefined> = {
+  gru: z.looseObject({
+    hidden: count,
+    gate: activation.optional(),
+    candidate: activation.optional(),
+    clip: positive.optional(),
+    stateBound: positive.optional(),
+  }),
+  dense: z.looseObject({ features: count }),
+  embedding: z.looseObject({ table: z.string(), most: positive.optional() }),
+  activation: z.looseObject({ activation }),
+  affine: z.looseObject({ shapes: z.object({ scale: shape.optional(), offset: shape.optional() }) }),
+  reduce: z.looseObject({ fn: z.enum(["sum", "mean", "max"]), axes: z.array(z.number().int()) }),
+  conv1d: z.looseObject({
+    stride: count,
+    dilation: count,
+    groups: count,
+    pads: z.tuple([count.or(z.literal(0)), count.or(z.literal(0))]),
+    shape: z.tuple([count, count, count]),
+  }),
+};
+
+const layer = z
+  .looseObject({
+    op: z.string(),
+    name: z.string(),
+    inputs: z.array(z.string()),
+    outputs: z.array(z.string()),
+  })
+  .superRefine((value, context) => {
+    for (const issue of FIELDS[value.op]?.safeParse(value).error?.issues ?? [])
+      context.addIssue({ code: "custom", path: [...issue.path], message: issue.message });
+  });
 
 const plan = z.object({
   version: z.number(),

@@ -78,6 +78,8 @@ describe("models with every kind of layer", () => {
         continue;
       }
       expect(result.verdict, `model ${k}`).toEqual([]);
+      // rounding and the choice of nodes may add up in such models; a wrap-around would be far off
+      expect(result.off.exact, `model ${k}`).toBeLessThan(0.3);
       runs++;
     }
     expect(runs).toBeGreaterThan(MODELS / 2);

@@ -35,6 +35,9 @@ export function anyModel(seed: string, kind: "ordinary" | "any"): AnyModel {
   const chance = (p: number) => random() < p;
   const [B, I] = [pick(1, 1, 2, 3), pick(1, 2, 3, 4)];
   let T = pick(1, 2, 3, 5, 7);
+  // sizes that only a run fixes: nothing of the model may have them as its own
+  const [openTime, openBatch] = [chance(0.4), chance(0.4)];
+  const [time, batch] = [openTime ? "time" : T, openBatch ? "batch" : B];
   const size = kind === "ordinary" ? 1 : pick(0.3, 1, 3, 8);
   const tensors: Record<string, Tensor> = {};
   const constants: ModelDescription["constants"] = {};
@@ -75,12 +78,12 @@ export function anyModel(seed: string, kind: "ordinary" | "any"): AnyModel {
   if (chance(0.25)) {
     const V = pick(3, 9);
     width = pick(1, 3);
-    inputs.push({ name: "tokens", shape: [T, B], kind: "token" });
+    inputs.push({ name: "tokens", shape: [time, batch], kind: "token" });
     given.tokens = { shape: [T, B], data: Array.from({ length: T * B }, () => Math.floor(random() * V)) };
     x = put("embedding", ["tokens"], { table: tensor(1, V, width) });
     options.privateEmbeddings = chance(0.6);
   } else {
-    inputs.push({ name: "x", shape: [T, B, I], kind: "real" });
+    inputs.push({ name: "x", shape: [time, batch, I], kind: "real" });
     const most = Array.from({ length: I }, () => pick(0.5, 2, 4));
     range.x = chance(0.5) ? most : 4;
     given.x = {
@@ -93,7 +96,7 @@ export function anyModel(seed: string, kind: "ordinary" | "any"): AnyModel {
       ...(chance(0.8) ? { scale: around(0.8, ...shape) } : {}),
       ...(chance(0.8) ? { offset: around(0, ...shape) } : {}),
     });
-  if (chance(0.3)) x = affine(x, pick([width], [1], [1, 1, width], [T, 1, 1]));
+  if (chance(0.3)) x = affine(x, pick([width], [1], [1, 1, width], openTime ? [1] : [T, 1, 1]));
 
   if (chance(0.3)) {
     const groups = width % 2 === 0 ? pick(1, 2) : 1;
@@ -127,12 +130,12 @@ export function anyModel(seed: string, kind: "ordinary" | "any"): AnyModel {
   }
   let lengths: string[] = [];
   if (spans) {
-    if (chance(0.5)) {
-      inputs.push({ name: "lengths", shape: [B], kind: "length" });
+    if (openTime || openBatch || chance(0.5)) {
+      inputs.push({ name: "lengths", shape: [batch], kind: "length" });
       given.lengths = { shape: [B], data: ends };
       lengths = ["lengths"];
     } else lengths = [integers(...ends)];
-    if (chance(0.4)) lengths.push(integers(...starts));
+    if (!openTime && !openBatch && chance(0.4)) lengths.push(integers(...starts));
   }
 
   let state = "";
@@ -148,10 +151,10 @@ export function anyModel(seed: string, kind: "ordinary" | "any"): AnyModel {
       let initial = "";
       const own: Partial<Layer> = {};
       const start = pick("zero", "zero", "zero", "constant", "input");
-      if (start === "constant") Object.assign(own, { initial: tensor(1, pick(1, B), H) });
+      if (start === "constant") Object.assign(own, { initial: tensor(1, openBatch ? 1 : pick(1, B), H) });
       if (start === "input") {
         initial = fresh("h");
-        inputs.push({ name: initial, shape: [1, B, H], kind: "real" });
+        inputs.push({ name: initial, shape: [1, batch, H], kind: "real" });
         range[initial] = pick(0.5, 1, 3);
         given[initial] = { shape: [1, B, H], data: Array.from({ length: B * H }, () => random() - 0.5) };
       }
@@ -190,11 +193,12 @@ export function anyModel(seed: string, kind: "ordinary" | "any"): AnyModel {
     x = merged(ys, 1);
     state = merged(hs, 0);
     width = merge === "concat" ? 2 * H : H;
-    if (chance(0.3)) x = affine(x, pick([width], [T, 1, width]));
+    if (chance(0.3)) x = affine(x, openTime ? [width] : pick([width], [T, 1, width]));
   }
 
   // what is made of the sequence
-  let y = pick("state", "mean", "max", "sum", "sequence");
+  // a sum grows with the number of steps: it needs to know them
+  let y = pick("state", "mean", "max", openTime ? "mean" : "sum", "sequence");
   const batched = spans && chance(0.5) ? lengths : [];
   if (y === "state") y = state;
   else if (y === "sequence") y = x;
