@@ -16,6 +16,10 @@ import { UsageError } from "./errors.js";
 import { list, positive } from "./options.js";
 import { note } from "./terminal.js";
 
+/** The argument of commands that read a model. */
+export const MODEL_FILE =
+  "model file: ONNX, Keras (.keras, .h5), TensorFlow.js (model.json), PyTorch weights (.safetensors)";
+
 export interface ModelOptions {
   config?: string;
   inputRange?: Ranges;

@@ -15,7 +15,9 @@ describe("docs/models.md", () => {
     expect(rows.length).toBeGreaterThan(10);
     for (const row of rows) {
       const [, file, name] = /`(\S+\.test\.ts)` "([^"]+)" \|$/.exec(row) ?? [];
-      expect(file && read(file), row).toContain(`"${name}"`);
+      const other = /^(cli|core)\/(.*)$/.exec(file ?? "");
+      const path = other ? `../../${other[1]}/src/${other[2]}` : file;
+      expect(path && read(path), row).toContain(`"${name}"`);
     }
   });
 });

@@ -1,16 +1,17 @@
 /** `sotto deploy MODEL`: the model owner compiles, shares, and sends each share only to its server. */
-import { compile } from "@sotto/core";
+import { compile, type Sizes } from "@sotto/core";
 import { loadModel } from "@sotto/model";
 import type { Command } from "commander";
-import { addModelOptions, compileOptions, type ModelOptions } from "../compile-options.js";
+import { addModelOptions, compileOptions, MODEL_FILE, type ModelOptions } from "../compile-options.js";
 import { withDeadline } from "../deadline.js";
 import { DEFAULT_TIMEOUT } from "../defaults.js";
-import { modelName, positive } from "../options.js";
+import { modelName, positive, size } from "../options.js";
 import { onNote, print } from "../terminal.js";
 
 interface DeployOptions extends ModelOptions {
   name: string;
   cluster: string;
+  size?: Sizes;
   json?: boolean;
   timeout: number;
 }
@@ -19,10 +20,15 @@ export function addDeploy(program: Command): void {
   const command = program
     .command("deploy")
     .description("share a model between the two servers, as its owner")
-    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)");
+    .argument("<model>", MODEL_FILE);
   addModelOptions(command)
     .requiredOption("--name <name>", "name under which clients ask for it", modelName)
     .requiredOption("--cluster <file>", "the cluster, with the owner's certificate (YAML)")
+    .option(
+      "--size <name=N>",
+      "a size that the model leaves open, at its largest; only for sums over time, whose bounds grow with it",
+      size,
+    )
     .option("--json", "print one JSON object")
     .option("--timeout <seconds>", "deadline for all of it", positive, DEFAULT_TIMEOUT)
     .addHelpText(
@@ -32,7 +38,7 @@ export function addDeploy(program: Command): void {
     .action(async (path: string, options: DeployOptions) => {
       const { name, cluster, timeout } = options;
       const model = await loadModel(path, { config: options.config, onNote });
-      const compiled = compile(model, await compileOptions(model, options));
+      const compiled = compile(model, { ...(await compileOptions(model, options)), sizes: options.size });
       const { deployTo } = await import("../remote.js");
       const plan = await withDeadline(timeout, "the deployment", (signal) =>
         deployTo(cluster, name, compiled, { timeoutMs: timeout * 1000, signal }),

@@ -10,7 +10,13 @@ import {
 } from "@sotto/core";
 import { loadModel } from "@sotto/model";
 import type { Command } from "commander";
-import { addModelOptions, compileOptions, type ModelOptions, needsStateBound } from "../compile-options.js";
+import {
+  addModelOptions,
+  compileOptions,
+  MODEL_FILE,
+  type ModelOptions,
+  needsStateBound,
+} from "../compile-options.js";
 import { UsageError } from "../errors.js";
 import { openSizes, readInputs } from "../inputs.js";
 import { collect, size } from "../options.js";
@@ -49,7 +55,7 @@ export function addInspect(program: Command): void {
       "show the plan of a private run before anything runs: layers, bounds, rounds, bytes, latency; " +
         "or what it makes of samples: errors (--error), ranges (--calibrate)",
     )
-    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)");
+    .argument("<model>", MODEL_FILE);
   addModelOptions(command)
     .option("--size <name=N>", "a size that the model leaves open, e.g. time=50", size)
     .option("--input <[name=]x.npy>", "take sizes and lengths from an input (repeatable)", collect)
@@ -85,7 +91,7 @@ export async function inspect(path: string, options: InspectOptions): Promise<Pl
   const model = await loadModel(path, { config: options.config, onNote });
   const given = await compileOptions(model, options);
   if (!options.input) {
-    const compiled = compile(model, given);
+    const compiled = compile(model, { ...given, sizes: options.size });
     const sizes = chooseSizes(compiled, options.size ?? {});
     return planReport(compiled, instantiate(compiled.plan, sizesFrom(sizes)), sizes);
   }

@@ -1,6 +1,6 @@
 /** `sotto run MODEL`: private inference on this machine with a throw-away cluster. */
 import type { Command } from "commander";
-import { addModelOptions, type ModelOptions } from "../compile-options.js";
+import { addModelOptions, MODEL_FILE, type ModelOptions } from "../compile-options.js";
 import { withDeadline } from "../deadline.js";
 import { DEFAULT_TIMEOUT } from "../defaults.js";
 import { allInputs, type Given } from "../inputs.js";
@@ -27,7 +27,7 @@ export function addRun(program: Command): void {
       "private inference of a model file on this machine: dealer, two servers and client as four processes, " +
         "with certificates made for the run; nothing is left afterwards",
     )
-    .argument("<model>", "model file (ONNX, or PyTorch weights in safetensors)");
+    .argument("<model>", MODEL_FILE);
   addModelOptions(command)
     .option("--input <[name=]x.npy>", "an input of the model (required, repeatable)", collect)
     .option("--output-dir <dir>", "write every output to DIR/NAME.npy (float32)")
