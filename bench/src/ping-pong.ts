@@ -2,7 +2,7 @@
  * The floor: two processes that exchange as many messages of the same sizes over the same transport, and compute
  * nothing. Both send at once and go on when the other's message is there, as the servers do.
  */
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,52 +12,66 @@ import { dataFrame, type FrameChannel } from "@sotto/wire";
 import { dial, type Identity, listen } from "@sotto/wire/node";
 
 const TIMEOUT_MS = 10_000;
-/** The child announces its start with this. */
-type FromChild = { ready: true };
 
-/** Milliseconds of each of `runs` sequences of exchanges. @param sizes payload bytes by round. */
-export async function pingPong(sizes: readonly number[], runs: number, warmUp: number): Promise<number[]> {
-  const dir = mkdtempSync(join(tmpdir(), "sotto-bench-"));
-  try {
-    await makeCertificates(dir);
-    const times: number[] = [];
-    const wanted = runs + warmUp;
-    await new Promise<void>((resolve, reject) => {
-      let close = async () => {};
-      const done = (error?: unknown) => close().then(() => (error ? reject(error) : resolve()), reject);
-      const accept = (channel: FrameChannel) => {
-        const exchange = new Exchange(channel, sizes);
-        const again = () => {
-          const began = performance.now();
-          exchange.run(() => {
-            times.push(performance.now() - began);
-            // a pause between runs, so that one is measured and not a stream of them
-            if (times.length < wanted) setTimeout(again, 5);
-            else done();
-          });
-        };
-        again();
-      };
-      listen({ host: "127.0.0.1", port: 0 }, identity(dir, "server-0"), ["server-1"], accept, done).then(
-        (listener) => {
-          const child = fork(fileURLToPath(import.meta.url), [
-            dir,
-            String(listener.port),
-            JSON.stringify(sizes),
-          ]);
-          child.on("error", done);
-          child.on("message", (_: FromChild) => {});
-          close = async () => {
-            child.kill();
-            await listener.close();
-          };
-        },
-        reject,
-      );
+export class PingPong {
+  private readonly exchange: Exchange;
+  private readonly child: ChildProcess;
+  private readonly release: () => Promise<void>;
+  private lost: (error: Error) => void = () => {};
+
+  private constructor(exchange: Exchange, child: ChildProcess, release: () => Promise<void>) {
+    this.exchange = exchange;
+    this.child = child;
+    this.release = release;
+    child.once("exit", () => this.lost(new Error("the other process of the ping-pong has ended")));
+  }
+
+  /**
+   * Starts the other process.
+   * @param sizes payload bytes by round.
+   * @param via puts something between the processes: gives the port to connect to.
+   */
+  static async open(
+    sizes: readonly number[],
+    via: (port: number) => Promise<number> = async (port) => port,
+  ): Promise<PingPong> {
+    const dir = mkdtempSync(join(tmpdir(), "sotto-bench-"));
+    try {
+      await makeCertificates(dir);
+      let accept: (channel: FrameChannel) => void = () => {};
+      let refuse: (error: unknown) => void = () => {};
+      const accepted = new Promise<FrameChannel>((resolve, reject) => {
+        accept = resolve;
+        refuse = reject;
+      });
+      const address = { host: "127.0.0.1", port: 0 };
+      const listener = await listen(address, identity(dir, "server-0"), ["server-1"], accept, refuse);
+      const args = [dir, String(await via(listener.port)), JSON.stringify(sizes)];
+      const child = fork(fileURLToPath(import.meta.url), args);
+      child.once("exit", () => refuse(new Error("the other process of the ping-pong did not start")));
+      const exchange = new Exchange(await accepted, sizes);
+      return new PingPong(exchange, child, () => listener.close());
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  }
+
+  /**
+   * Milliseconds of one sequence of exchanges. With one round this is a ping: the other side begins when the message
+   * arrives, so it takes one round trip; each further round takes half a round trip on average.
+   */
+  run(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.lost = reject;
+      const began = performance.now();
+      this.exchange.run(() => resolve(performance.now() - began));
     });
-    return times.slice(warmUp);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
+  }
+
+  async close(): Promise<void> {
+    this.lost = () => {};
+    this.child.kill();
+    await this.release();
   }
 }
 

@@ -1,59 +1,57 @@
 /** Private inference as a user gets it: dealer, two servers and this client, four processes over TLS on loopback. */
-import { throwAwayCluster } from "@sotto/cli/cluster";
-import { connect, deploy, type InferStats, loadCluster } from "@sotto/client";
-import { compile, type Plan } from "@sotto/core";
+import { type LocalCluster, throwAwayCluster, type Via } from "@sotto/cli/cluster";
+import { connect, deploy, type InferResult, loadCluster, type RemoteModel } from "@sotto/client";
+import { compile, type NumberTensor } from "@sotto/core";
 import { importOnnx } from "@sotto/model/onnx";
-import { cpuSeconds, peakMegabytes } from "./process-usage.js";
-import type { Workload } from "./workloads.js";
+import { INPUT_RANGE, type Material, type Workload } from "./workloads.js";
 
-export interface PrivateRuns {
-  plan: Plan;
-  stats: InferStats[];
-  /** Largest difference to the plaintext outputs. */
-  error: number;
-  /** CPU seconds an inference of dealer, server 0, server 1: everything counted. */
-  cpuSeconds: (number | undefined)[];
-  /** Peak resident megabytes of the three. */
-  peakMegabytes: (number | undefined)[];
+/** Longest call; simulated links are slow. */
+const CALL = { timeoutMs: 180_000 };
+
+export interface Deployed {
+  cluster: LocalCluster;
+  inputs: Record<string, NumberTensor>;
 }
 
-export async function privateRuns(
-  onnx: Uint8Array,
-  x: Float32Array,
+/** A cluster with the workload's model, for as long as `work` takes. */
+export async function withModel<T>(
+  { onnx, x }: Material,
   w: Workload,
-  expected: Record<string, number[]>,
-  warmUp: number,
-): Promise<PrivateRuns> {
-  const compiled = compile(importOnnx(onnx), { range: 2 });
-  const cluster = await throwAwayCluster({});
+  via: Via | undefined,
+  work: (deployed: Deployed) => Promise<T>,
+): Promise<T> {
+  const compiled = compile(importOnnx(onnx), { range: INPUT_RANGE });
+  const cluster = await throwAwayCluster({ sessionTimeoutMs: CALL.timeoutMs }, via);
   try {
-    await deploy(loadCluster(cluster.owner), "bench", compiled);
-    const client = connect(loadCluster(cluster.client));
-    const model = await client.model("bench");
-    const inputs = { x: { shape: [w.steps, w.batch, w.inputSize], data: x } };
-    const stats: InferStats[] = [];
-    let error = 0;
-    let before: (number | undefined)[] = [];
-    for (let run = 0; run < w.runs + warmUp; run++) {
-      if (run === warmUp) before = cluster.pids.map(cpuSeconds);
-      const result = await cluster.guard(model.infer(inputs));
-      if (run >= warmUp) stats.push(result.stats);
-      for (const [name, { data }] of Object.entries(result.outputs)) {
-        data.forEach((v, i) => {
-          error = Math.max(error, Math.abs(v - expected[name]![i]!));
-        });
-      }
-    }
-    const after = cluster.pids.map(cpuSeconds);
-    client.close();
-    return {
-      plan: model.plan,
-      stats,
-      error,
-      cpuSeconds: after.map((a, i) => (a === undefined ? undefined : (a - before[i]!) / w.runs)),
-      peakMegabytes: cluster.pids.map(peakMegabytes),
-    };
+    await deploy(loadCluster(cluster.owner), "bench", compiled, CALL);
+    return await work({ cluster, inputs: { x: { shape: [w.steps, w.batch, w.inputSize], data: x } } });
   } finally {
     await cluster.close();
   }
+}
+
+export interface PrivateClient {
+  model: RemoteModel;
+  infer: () => Promise<InferResult>;
+  close: () => void;
+}
+
+/** A client with connections of its own. */
+export async function clientOf({ cluster, inputs }: Deployed): Promise<PrivateClient> {
+  const client = connect(loadCluster(cluster.client));
+  const model = await client.model("bench", CALL);
+  return {
+    model,
+    infer: () => cluster.guard(model.infer(inputs, CALL)),
+    close: () => client.close(),
+  };
+}
+
+/** The difference of CPU times, for each of `runs`. */
+export function cpuPerRun(
+  before: readonly (number | undefined)[],
+  after: readonly (number | undefined)[],
+  runs: number,
+): (number | undefined)[] {
+  return after.map((a, i) => (a === undefined ? undefined : (a - before[i]!) / runs));
 }

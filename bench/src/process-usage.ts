@@ -1,4 +1,4 @@
-/** CPU time and peak memory of a process, from Linux's /proc; undefined elsewhere. */
+/** CPU time and memory of a process, from Linux's /proc; undefined elsewhere. */
 import { readFileSync } from "node:fs";
 
 /** USER_HZ: the unit of the times in /proc, fixed for programs. */
@@ -15,9 +15,23 @@ export function cpuSeconds(pid: number): number | undefined {
   }
 }
 
+/** CPU seconds of these processes and of this one, the last. */
+export function cpuOfAll(pids: readonly number[]): (number | undefined)[] {
+  const { user, system } = process.cpuUsage();
+  return [...pids.map(cpuSeconds), (user + system) / 1e6];
+}
+
 export function peakMegabytes(pid: number): number | undefined {
+  return memory(pid, "VmHWM");
+}
+
+export function residentMegabytes(pid: number): number | undefined {
+  return memory(pid, "VmRSS");
+}
+
+function memory(pid: number, what: string): number | undefined {
   try {
-    const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+    const match = new RegExp(`${what}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, "utf8"));
     return match ? Number(match[1]) / 1024 : undefined;
   } catch {
     return undefined;

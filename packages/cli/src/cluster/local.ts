@@ -29,6 +29,12 @@ export interface LocalCluster {
   close(): Promise<void>;
 }
 
+/** Ports of the links, as Ports names them. */
+export type LinkName = "dealer" | "peer" | "http0" | "http1";
+
+/** What lies between the parties: called with the port that a party listens on, gives the one to connect to. */
+export type Via = (link: LinkName, port: number) => Promise<number>;
+
 export const PARTIES = ["the dealer", "server 0", "server 1"] as const;
 
 /** From the end of a party to its notice. */
@@ -107,12 +113,13 @@ async function afterLoss(lost: Promise<never>, error: unknown): Promise<never> {
 /**
  * A cluster for one run: fresh certificates and configuration in a directory of its own, free ports, and
  * nothing left afterwards.
+ * @param via puts something between parties, such as a slow link; the clients connect through it, too.
  */
-export async function throwAwayCluster(limits: ServerLimits): Promise<LocalCluster> {
+export async function throwAwayCluster(limits: ServerLimits, via?: Via): Promise<LocalCluster> {
   const holding = new Holding();
   try {
     const dir = holding.makeScratch();
-    return holding.cluster(await configure(dir, holding.spawn(), limits));
+    return holding.cluster(await configure(dir, holding.spawn(), limits, via));
   } catch (error) {
     await holding.close();
     throw error;
@@ -124,6 +131,7 @@ async function configure(
   dir: string,
   [dealer, server0, server1]: [Child, Child, Child],
   limits: ServerLimits,
+  via: Via = async (_, port) => port,
 ): Promise<Pick<LocalCluster, "owner" | "client" | "ports">> {
   await writeCertificates(dir);
   const ports: Ports = { dealer: 0, peer: 0, http: [0, 0] };
@@ -134,18 +142,18 @@ async function configure(
     return path;
   };
   const a = await dealer.start("dealer", await write(FILES.dealer, dealerConfig(ports, level)));
-  ports.dealer = a.listen ?? 0;
+  ports.dealer = await via("dealer", a.listen ?? 0);
   const b = await server0.start(
     "server",
     await write(FILES.server[0], serverConfig(0, ports, level, limits)),
   );
-  ports.peer = b.peer ?? 0;
-  ports.http[0] = b.http ?? 0;
+  ports.peer = await via("peer", b.peer ?? 0);
+  ports.http[0] = await via("http0", b.http ?? 0);
   const c = await server1.start(
     "server",
     await write(FILES.server[1], serverConfig(1, ports, level, limits)),
   );
-  ports.http[1] = c.http ?? 0;
+  ports.http[1] = await via("http1", c.http ?? 0);
   const owner = await write(FILES.owner, clusterConfig("owner", ports));
   const client = await write(FILES.client, clusterConfig("client", ports));
   return { owner, client, ports };
