@@ -13,6 +13,7 @@ const ROWS: [string, (r: Measured) => string][] = [
   ["online ms", (r) => withSpread(r.onlineMs)],
   ["offline ms", (r) => withSpread(r.offlineMs)],
   ["total at the client ms", (r) => withSpread(r.totalMs)],
+  ["the first one after the start: total ms", (r) => digits(r.firstTotalMs)],
   ["bare ping-pong ms", (r) => withSpread(r.pingPongMs)],
   ["plaintext (ONNX Runtime, WebAssembly, one thread) ms", (r) => withSpread(r.plaintextMs)],
   ["**online / ping-pong**", (r) => digits(r.ratios.onlineToPingPong)],
@@ -74,7 +75,10 @@ function loadTable(l: Load): string {
     ["inferences a second", digits(l.perSecond)],
     ["what CPU time of one inference alone allows on these cores", digits(l.allowedPerSecond)],
     ["**throughput / allowed**", digits(l.throughputToAllowed)],
-    ["cores busy with the four processes", part(l.coresBusy)],
+    [
+      "cores busy with the four processes; with anything else",
+      [l.coresBusy, l.othersBusy].map(part).join("; "),
+    ],
     ["latency at a client ms: median, 95 %, max", list(Object.values(l.latencyMs))],
     ["latency alone ms", withSpread(l.aloneMs)],
     ["until the rounds begin ms: median, 95 %", list(Object.values(l.offlineMs))],
@@ -101,7 +105,7 @@ export function latestMarkdown(
     const { head, rows } = tableOf(results);
     parts.push(markdownTable(head, rows));
     parts.push(
-      "## Local work by operation\n\nMilliseconds of one inference, in one process without a network: a server's online part, its preparation, the dealer's part.",
+      "## Local work by operation\n\nMilliseconds of one inference, in one process without a network: a server's online part, its preparation, the\ndealer's part.",
       operations(results),
     );
   }

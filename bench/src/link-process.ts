@@ -18,20 +18,29 @@ interface Opened {
 
 export class LinkProcess {
   private readonly child: ChildProcess;
-  private readonly opened = new Map<number, (port: number) => void>();
+  private readonly pending = new Map<
+    number,
+    { resolve: (port: number) => void; reject: (error: Error) => void }
+  >();
   private orders = 0;
 
   constructor() {
     this.child = fork(fileURLToPath(import.meta.url), ["relays"]);
-    this.child.on("message", ({ id, port }: Opened) => this.opened.get(id)?.(port));
+    this.child.on("message", ({ id, port }: Opened) => {
+      this.pending.get(id)?.resolve(port);
+      this.pending.delete(id);
+    });
+    this.child.once("exit", () => {
+      for (const { reject } of this.pending.values())
+        reject(new Error("the process of simulated links has ended"));
+    });
   }
 
   /** A link to `target`. @returns the port to connect to. @param ownMs see Schedule. */
   open(target: number, link: LinkSpec, ownMs: number): Promise<number> {
     const id = this.orders++;
     return new Promise((resolve, reject) => {
-      this.opened.set(id, resolve);
-      this.child.once("exit", () => reject(new Error("the process of simulated links has ended")));
+      this.pending.set(id, { resolve, reject });
       this.child.send({ id, target, link, ownMs } satisfies Order);
     });
   }

@@ -1,6 +1,6 @@
 /** Many clients at once: throughput, waiting, and what a session holds in memory. */
 import { clientOf, cpuPerRun, withModel } from "./private.js";
-import { cpuOfAll, residentMegabytes } from "./process-usage.js";
+import { cpuOfAll, machineSeconds, residentMegabytes } from "./process-usage.js";
 import { percentile, type Spread, spread } from "./statistics.js";
 import { material, type Workload } from "./workloads.js";
 
@@ -18,6 +18,8 @@ export interface Load {
   throughputToAllowed?: number;
   /** The part of the cores' time that the four processes used. */
   coresBusy?: number;
+  /** The part that everything else on the machine used. */
+  othersBusy?: number;
   /** At the client, one inference at a time before the load. */
   aloneMs: Spread;
   latencyMs: { median: number; p95: number; max: number };
@@ -56,6 +58,7 @@ export function measureLoad(w: Workload, cores: number): Promise<Load> {
       });
     }, SAMPLE_MS);
     const before = cpuOfAll(cluster.pids);
+    const machineBefore = machineSeconds();
     const began = performance.now();
     const stats = (
       await Promise.all(
@@ -69,6 +72,7 @@ export function measureLoad(w: Workload, cores: number): Promise<Load> {
     // until the last one that was begun in time has ended: all that is counted, and all the time it took
     const seconds = (performance.now() - began) / 1000;
     const after = cpuOfAll(cluster.pids);
+    const machineAfter = machineSeconds();
     clearInterval(sampler);
     for (const client of clients) client.close();
 
@@ -78,6 +82,11 @@ export function measureLoad(w: Workload, cores: number): Promise<Load> {
     const aloneSum = sum(aloneCpu);
     const allowedPerSecond = aloneSum === undefined ? undefined : cores / aloneSum;
     const busy = sum(cpu);
+    const coresBusy = busy === undefined ? undefined : (busy * perSecond) / cores;
+    const allBusy =
+      machineBefore === undefined || machineAfter === undefined
+        ? undefined
+        : (machineAfter - machineBefore) / seconds / cores;
     const three = sum(cpu.slice(0, 3));
     const quantiles = (values: number[]) => ({
       median: percentile(values, 0.5),
@@ -91,7 +100,8 @@ export function measureLoad(w: Workload, cores: number): Promise<Load> {
       perSecond,
       allowedPerSecond,
       throughputToAllowed: allowedPerSecond && perSecond / allowedPerSecond,
-      coresBusy: busy === undefined ? undefined : (busy * perSecond) / cores,
+      coresBusy,
+      othersBusy: allBusy === undefined || coresBusy === undefined ? undefined : allBusy - coresBusy,
       aloneMs: spread(alone),
       latencyMs: { ...quantiles(latencies), max: Math.max(...latencies) },
       offlineMs: quantiles(stats.map((s) => s.offlineMs)),

@@ -3,7 +3,7 @@ import { compile, instantiate, prepareInputs, Ring, shareInputs, systemRandom } 
 import { deployTogether } from "@sotto/core/testing";
 import { importOnnx } from "@sotto/model/onnx";
 import { lockStep } from "./lock-step.js";
-import { medianTimes, OperationClock, type OperationTimes } from "./operation-clock.js";
+import { medianTimes, OperationClock, type OperationTimes, type Phase } from "./operation-clock.js";
 import { type Spread, spread } from "./statistics.js";
 import { INPUT_RANGE, type Material, type Workload } from "./workloads.js";
 
@@ -15,6 +15,9 @@ export interface LocalWork {
   /** Medians of milliseconds by operation, of one server (the mean of both) and of the dealer. */
   operations: Record<string, { deal: number; prepare: number; evaluate: number }>;
 }
+
+/** What is in no operation: packing and unpacking of messages, walking the program, freeing, the clocks. */
+const REST = "messages and the rest";
 
 export async function localWork({ onnx, x }: Material, w: Workload): Promise<LocalWork> {
   const ring = await Ring.create();
@@ -30,8 +33,22 @@ export async function localWork({ onnx, x }: Material, w: Workload): Promise<Loc
   const clock = new OperationClock(network.program);
   const split: OperationTimes[] = [];
   for (let i = 0; i < Math.min(w.runs, 5); i++) {
-    run();
-    split.push(clock.take());
+    const { deal, prepare, online } = run();
+    const times = clock.take();
+    const within = (phase: Phase) => [...times.values()].reduce((sum, t) => sum + t[phase], 0);
+    split.push(
+      new Map([
+        ...times,
+        [
+          REST,
+          {
+            deal: deal - within("deal"),
+            prepare: prepare[0] + prepare[1] - within("prepare"),
+            evaluate: online[0] + online[1] - within("evaluate"),
+          },
+        ],
+      ]),
+    );
   }
   clock.stop();
   const operations = [...medianTimes(split)].map(

@@ -15,6 +15,8 @@ export interface Result {
   onlineMs: Spread;
   offlineMs: Spread;
   totalMs: Spread;
+  /** totalMs of the first inference after the processes have started, which is not counted above. */
+  firstTotalMs: number;
   pingPongMs: Spread;
   plaintextMs: Spread;
   rounds: number;
@@ -61,7 +63,7 @@ async function takeTurns(
 ): Promise<Result> {
   const stats: InferResult["stats"][] = [];
   const [pingPongMs, plaintextMs]: [number[], number[]] = [[], []];
-  let [error, clientMs] = [0, 0];
+  let [error, clientMs, firstTotalMs] = [0, 0, 0];
   let before: (number | undefined)[] = [];
   for (let run = -workload.warmUp; run < workload.runs; run++) {
     if (run === 0) {
@@ -77,6 +79,7 @@ async function takeTurns(
     await pause();
     const { ms, outputs } = await plain.run();
     error = Math.max(error, difference(result.outputs, outputs));
+    if (run === -workload.warmUp) firstTotalMs = result.stats.totalMs;
     if (run < 0) continue;
     stats.push(result.stats);
     pingPongMs.push(bare);
@@ -95,6 +98,7 @@ async function takeTurns(
     onlineMs: online,
     offlineMs: of((s) => s.offlineMs),
     totalMs: of((s) => s.totalMs),
+    firstTotalMs,
     pingPongMs: bare,
     plaintextMs: plaintext,
     rounds,

@@ -21,6 +21,21 @@ export function cpuOfAll(pids: readonly number[]): (number | undefined)[] {
   return [...pids.map(cpuSeconds), (user + system) / 1e6];
 }
 
+/** CPU seconds that all cores have spent on anything since the machine has started. */
+export function machineSeconds(): number | undefined {
+  try {
+    const [user, nice, system, , , irq, softirq, steal] = readFileSync("/proc/stat", "utf8")
+      .split("\n", 1)[0]!
+      .trim()
+      .split(/\s+/)
+      .slice(1)
+      .map(Number);
+    return (user! + nice! + system! + irq! + softirq! + steal!) / TICKS_PER_SECOND;
+  } catch {
+    return undefined;
+  }
+}
+
 export function peakMegabytes(pid: number): number | undefined {
   return memory(pid, "VmHWM");
 }

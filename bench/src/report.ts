@@ -1,12 +1,21 @@
 /** Numbers and tables as the reports print them. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
 import type { Spread } from "./statistics.js";
 
+/** What it was measured on, and how busy that was with other things. */
 export function machine(): string {
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
   const system = `${type()} ${release()}`;
-  return `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, ${memory}, ${system}, Node ${process.version}`;
+  const [load] = loadavg();
+  const parts = [
+    cpus()[0]?.model.trim(),
+    `${availableParallelism()} cores`,
+    memory,
+    system,
+    `Node ${process.version}`,
+  ];
+  return `${parts.join(", ")}; load average before the run ${load!.toFixed(1)}`;
 }
 
 /** Two or three digits, as far as they say something. */

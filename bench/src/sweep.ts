@@ -50,7 +50,8 @@ interface Point {
 export async function sweep(machine: string): Promise<void> {
   const results: { by: Dimension; base: Workload; points: Point[]; growth: Record<string, number> }[] = [];
   const parts = [
-    `# Sweep\n\n${machine}. The workload text (T = ${TEXT.steps}, I = ${TEXT.inputSize}, H = ${TEXT.hidden}, batch ${TEXT.batch}) with one of its sizes changed; medians.`,
+    `# Sweep\n\n${machine}. The workload text (T = ${TEXT.steps}, I = ${TEXT.inputSize}, H = ${TEXT.hidden}, batch ${TEXT.batch})` +
+      " with one of its sizes changed; medians.",
     "The row *grows as* gives b of the power law a x^b that fits best over all sizes: 0 is constant, 1 is linear.",
   ];
   for (const { by, letter, title, values } of SWEEPS) {
