@@ -16,7 +16,7 @@ export interface Chart {
 
 const [WIDTH, HEIGHT] = [720, 440];
 /** Of the plot within the picture; names of lines stand to the right of it. */
-const [LEFT, TOP, RIGHT, BOTTOM] = [64, 40, WIDTH - 190, HEIGHT - 52];
+const [LEFT, TOP, RIGHT, BOTTOM] = [64, 40, WIDTH - 120, HEIGHT - 52];
 /** Okabe and Ito's colours, which colour-blind readers can tell apart. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 const LABEL_HEIGHT = 15;

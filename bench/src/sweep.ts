@@ -14,7 +14,7 @@ const SWEEPS: readonly { by: Dimension; letter: string; title: string; values: r
   { by: "batch", letter: "batch", title: "sequences in a batch", values: [1, 4, 16, 64] },
 ];
 
-const RUNS = { runs: 7, warmUp: 2 };
+const RUNS = { runs: 7, warmUp: 8 };
 /** A batch of 64 takes seconds. */
 const LARGE_RUNS = { runs: 3, warmUp: 1 };
 
@@ -51,7 +51,8 @@ export async function sweep(machine: string): Promise<void> {
   const results: { by: Dimension; base: Workload; points: Point[]; growth: Record<string, number> }[] = [];
   const parts = [
     `# Sweep\n\n${machine}. The workload text (T = ${TEXT.steps}, I = ${TEXT.inputSize}, H = ${TEXT.hidden}, batch ${TEXT.batch})` +
-      " with one of its sizes changed; medians.",
+      ` with one of its sizes changed; medians of ${RUNS.runs} runs after ${RUNS.warmUp} that are not counted` +
+      ` (batches above 4: ${LARGE_RUNS.runs} after ${LARGE_RUNS.warmUp}).`,
     "The row *grows as* gives b of the power law a x^b that fits best over all sizes: 0 is constant, 1 is linear.",
   ];
   for (const { by, letter, title, values } of SWEEPS) {
@@ -63,7 +64,7 @@ export async function sweep(machine: string): Promise<void> {
     const growth = Object.fromEntries(
       Object.entries(FIGURES).map(([name, of]) => [name, exponent(points.map((p) => [p.value, of(p)]))]),
     );
-    results.push({ by, base: TEXT, points, growth });
+    results.push({ by, base: { ...TEXT, ...RUNS }, points, growth });
     const lines = Object.entries(FIGURES)
       .filter(([name]) => name.endsWith("ms"))
       .map(([name, of]) => ({
@@ -78,7 +79,7 @@ export async function sweep(machine: string): Promise<void> {
 }
 
 async function point(by: Dimension, value: number): Promise<Point> {
-  const counts = by === "batch" && value > 8 ? LARGE_RUNS : RUNS;
+  const counts = by === "batch" && value > 4 ? LARGE_RUNS : RUNS;
   const workload: Workload = { ...TEXT, name: `${by} ${value}`, [by]: value, ...counts };
   const result = await measure(workload);
   const work = await localWork(material(workload), { ...workload, runs: Math.min(5, workload.runs) });
