@@ -1,8 +1,8 @@
-export { type AnyModel, anyModel } from "./layers.js";
 export { operation } from "../ops/index.js";
 export { activationTable, tableLimbs, windowOf } from "../plan/table.js";
 export type { Builder } from "../program/builder.js";
 export type { Node, SharedNode } from "../program/nodes.js";
+export { type AnyModel, anyModel } from "./layers.js";
 export * from "./lockstep.js";
 export * from "./models.js";
 export * from "./programs.js";
