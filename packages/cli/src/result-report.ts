@@ -25,6 +25,8 @@ export interface Result {
   plan: string;
   files?: Record<string, string>;
   maxAbsError?: number;
+  /** Where states are clipped, if the model has such a bound: what the plaintext result does not do. */
+  stateBound?: number;
 }
 
 /** Exactly the fields that are promised: whatever else the client knows stays here. */
@@ -43,7 +45,7 @@ export function resultJson({ outputs, stats, plan, files, maxAbsError }: Result)
   };
 }
 
-export function renderResult({ outputs, stats, files, maxAbsError }: Result): string {
+export function renderResult({ outputs, stats, files, maxAbsError, stateBound }: Result): string {
   const lines = Object.entries(outputs).map(([name, output]) => {
     const file = files?.[name];
     return `${name}  ${preview(output)}${file ? `\n  -> ${file}` : ""}`;
@@ -56,6 +58,11 @@ export function renderResult({ outputs, stats, files, maxAbsError }: Result): st
   );
   if (maxAbsError !== undefined) {
     lines.push(`check    largest difference from the plaintext result: ${significant(maxAbsError)}`);
+    if (stateBound !== undefined) {
+      lines.push(
+        `         (privately, states beyond --state-bound ${stateBound} are clipped; sotto inspect --calibrate shows what they reach)`,
+      );
+    }
   }
   return lines.join("\n");
 }

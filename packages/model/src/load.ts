@@ -23,6 +23,11 @@ const OTHERS: { name: string; help: string; is: (bytes: Uint8Array, extension: s
   },
   { name: "a TensorFlow Lite model", help: KERAS, is: (b) => startsWith(b.subarray(4), "TFL3") },
   { name: "a NumPy array", help: "Give a model here", is: (b) => startsWith(b, "\x93NUMPY") },
+  {
+    name: "JSON, but no TensorFlow.js layers model (it has no modelTopology)",
+    help: "A graph model is converted again, with --output_format=tfjs_layers_model",
+    is: (b, e) => e === ".json" && startsWith(b.subarray(b.findIndex((c) => c > 32)), "{"),
+  },
 ];
 
 export interface LoadOptions {

@@ -68,7 +68,21 @@ export function compile(model: ModelDescription, options: CompileOptions = {}): 
       failure = error;
     }
   }
-  throw failure;
+  throw withLargestWeight(model, failure as SottoError);
+}
+
+/** A weight from which one would not expect a trained network may be why a model does not fit. */
+const UNUSUAL = 1000;
+
+function withLargestWeight(model: ModelDescription, error: SottoError): SottoError {
+  let [name, most] = ["", 0];
+  for (const [tensor, { data }] of Object.entries(model.tensors)) {
+    const largest = data.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
+    if (largest > most) [name, most] = [tensor, largest];
+  }
+  if (most < UNUSUAL) return error;
+  const hint = `the largest weight is ${most.toPrecision(3)}, in ${name}: if that is not meant, it is the cause`;
+  return new SottoError(error.code, `${error.message}; ${hint}`, { cause: error });
 }
 
 function compileAt(model: ModelDescription, options: CompileOptions, precision: Precision): Compiled {

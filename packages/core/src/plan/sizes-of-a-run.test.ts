@@ -240,3 +240,55 @@ describe("a state that is clipped", () => {
     },
   );
 });
+
+describe("lengths of a run", () => {
+  const input: ModelInput = { name: "n", shape: [2], kind: "length" };
+  const tensors = {
+    W: filled([6, 1], Math.sin),
+    U: filled([6, 2], Math.cos),
+    h0: filled([1, 2], (i) => i / 4),
+  };
+  const description = (layer: GruLayer): ModelDescription => ({
+    ...model(real(3, 2, 1), [layer], tensors, ["Y", "h"]),
+    inputs: [real(3, 2, 1), input],
+  });
+  const x = { shape: [3, 2, 1], data: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6] };
+
+  it.each([undefined, "h0"])(
+    "may all be zero: the states are those before the first step (initial: %s)",
+    (initial) => {
+      const layer = gru("x", 2, { inputs: ["x", "", "n"], ...(initial ? { initial } : {}) });
+      const compiled = compile(description(layer), { range: 1 });
+      const given = { x, n: { shape: [2], data: [0, 0] } };
+      const network = instantiate(compiled.plan, sizesOf(compiled.plan, given));
+      const values = prepareInputs(network, given, {});
+      const clear = runClear(network.program, compiled.tensors, values);
+      expect([...clear.h!]).toEqual(initial ? [0, 0.25, 0, 0.25] : [0, 0, 0, 0]);
+      expect(clear.Y!.every((v) => v === 0)).toBe(true);
+      expect(run(description(layer), { range: 1 }, given).off).toBeLessThan(0.002);
+    },
+  );
+
+  it("are refused beyond the axis, naming the input and both numbers", () => {
+    const layer = gru("x", 2, { inputs: ["x", "", "n"] });
+    expect(() => run(description(layer), { range: 1 }, { x, n: { shape: [2], data: [1, 11] } })).toThrow(
+      /input n: sequence 1 has steps 0 to 11, and the time axis of layer g has 3/,
+    );
+  });
+});
+
+describe("a model that does not fit", () => {
+  it("because of one weight names it", () => {
+    const tensors = { W: filled([3, 1], (i) => (i === 1 ? 1e30 : 0.1)), U: filled([3, 1], () => 0.1) };
+    expect(() => compile(model(real(1, 1, 1), [gru("x", 1)], tensors))).toThrow(
+      /the largest weight is 1\.00e\+30, in W/,
+    );
+  });
+
+  it("because of the number of steps says what bounds them", () => {
+    const tensors = { W: filled([3, 1], () => 0.1), U: filled([3, 1], () => 0.1) };
+    const description = model(real("T", 1, 1), [gru("x", 1, { candidate: { name: "relu" } })], tensors);
+    const { plan } = compile(description, { stateBound: 1000 });
+    expect(() => instantiate(plan, { T: 20 })).toThrow(/states up to 1000 at most 16 are .*--state-bound/);
+  });
+});

@@ -39,11 +39,10 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
   const order = active.flatMap((rows, t) => (rows.length > 0 ? [t] : []));
   if (layer.reverse) order.reverse();
   const [first] = order;
-  if (first === undefined)
-    throw new SottoError(
-      "bad-input",
-      `layer ${layer.name}: every sequence is empty; expected at least one step`,
-    );
+  if (first === undefined) {
+    nothing(walk, layer, steps, batch);
+    return;
+  }
 
   const folded = unfold(walk, x.data, inputSize);
   const rowsOf = (t: number) =>
@@ -68,11 +67,12 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
     stateOperand(functions, initial, precision),
   );
   const tables = gruTables(functions, bounds, precision);
-  const most = maxSteps(tables.state?.outputScale ?? tables.n.outputScale, precision.operand);
+  const most = Math.floor(maxSteps(tables.state?.outputScale ?? tables.n.outputScale, precision.operand));
   if (steps > most) {
     throw new SottoError(
       "bad-input",
-      `layer ${layer.name}: ${steps} time steps; at most ${most} are proven safe`,
+      `layer ${layer.name}: ${steps} time steps; with states up to ${functions.state} at most ${most} are proven safe` +
+        (layer.stateBound === undefined ? "" : "; declare a smaller --state-bound"),
     );
   }
   const gru: GruStep = { name: layer.name, resetAfter: layer.resetAfter, precision, bounds, tables };
@@ -121,6 +121,17 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
   const [Y, last] = layer.outputs;
   if (Y) walk.tensors.set(Y, { shape: [steps, 1, batch, H], data: joined(sequence) });
   if (last) walk.tensors.set(last, { shape: [1, batch, H], data: h });
+}
+
+/** All sequences are empty: the states are those before the first step. */
+function nothing(walk: Walk, layer: GruLayer, steps: number, batch: number): void {
+  const { builder, pool } = walk;
+  const size = batch * layer.hidden;
+  const zeros = (n: number) => builder.zero(n, INITIAL_SCALE);
+  const initial = initialState(walk, layer, batch) ?? zeros(size);
+  const [Y, last] = layer.outputs;
+  if (Y) walk.tensors.set(Y, pool.tensor([steps, 1, batch, layer.hidden], [zeros(steps * size)]));
+  if (last) walk.tensors.set(last, pool.tensor([1, batch, layer.hidden], [initial]));
 }
 
 /** The layer's functions; the candidate limited to the state's bound where it has none by itself. */

@@ -164,9 +164,11 @@ export class Walk {
       const [start, end] = [starts?.[b] ?? 0, ends?.[b] ?? steps];
       const whole = Number.isInteger(start) && Number.isInteger(end);
       if (!(whole && start >= 0 && start <= end && end <= steps)) {
+        const given = layer.inputs.slice(first, first + 2).filter((name) => name);
         throw new SottoError(
           "bad-input",
-          `layer ${layer.name}: sequence ${b} has steps ${start} to ${end}; expected whole numbers from 0 to ${steps}, in this order`,
+          `${given.map((name) => `input ${name}`).join(", ")}: sequence ${b} has steps ${start} to ${end}, ` +
+            `and the time axis of layer ${layer.name} has ${steps}`,
         );
       }
       return [start, end];
