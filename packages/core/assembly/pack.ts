@@ -1,32 +1,37 @@
 // Words of a modulus 2^bits, packed without gaps, little end first; a vector starts on a byte.
+// Eight words take `bits` bytes, so every eighth word begins at the same bit of a byte: its shifts are the same,
+// and there is no branch in the loops over them.
 import { lowMask } from "./vector";
 
-/**
- * Packs n words (taken mod 2^bits) at dst, which must have 8 bytes to spare behind the packed ones.
- */
+/** Words whose places are gone through at a time, so that they stay in the cache; a multiple of eight. */
+const BLOCK = 1024;
+
+/** Packs n words (taken mod 2^bits) at dst, which must have 8 bytes to spare behind the packed ones. */
 export function pack(dst: usize, src: usize, n: i32, bits: i32): void {
   if (bits == 64) {
     memory.copy(dst, src, <usize>n << 3);
     return;
   }
   const mask = lowMask(bits);
-  let pending: u64 = 0;
-  let fill = 0;
-  for (let i = 0; i < n; i++) {
-    const word = load<u64>(src + (<usize>i << 3)) & mask;
-    pending |= word << fill;
-    fill += bits;
-    if (fill >= 64) {
-      store<u64>(dst, pending);
-      dst += 8;
-      fill -= 64;
-      // bits - fill of the word are written; a shift by 64 cannot occur since bits < 64
-      pending = fill ? word >> (bits - fill) : 0;
+  memory.fill(dst, 0, (((<usize>n * bits) + 7) >> 3) + 8);
+  for (let from = 0; from < n; from += BLOCK) {
+    const end = src + (<usize>min(from + BLOCK, n) << 3);
+    for (let j = 0; j < 8; j++) {
+      const skip = <u64>((j * bits) & 7);
+      let at = dst + <usize>((j * bits) >> 3);
+      let p = src + ((<usize>from + j) << 3);
+      if (<i32>skip + bits <= 64) {
+        for (; p < end; p += 64, at += bits) store<u64>(at, load<u64>(at) | ((load<u64>(p) & mask) << skip));
+      } else {
+        // the word reaches into a ninth byte, where it is the first
+        for (; p < end; p += 64, at += bits) {
+          const word = load<u64>(p) & mask;
+          store<u64>(at, load<u64>(at) | (word << skip));
+          store<u8>(at, <u8>(word >> (64 - skip)), 8);
+        }
+      }
     }
-  }
-  for (; fill > 0; fill -= 8) {
-    store<u8>(dst++, <u8>pending);
-    pending >>= 8;
+    dst += <usize>((BLOCK >> 3) * bits);
   }
 }
 
@@ -37,14 +42,21 @@ export function unpack(dst: usize, src: usize, n: i32, bits: i32): void {
     return;
   }
   const mask = lowMask(bits);
-  let at: u64 = 0;
-  for (let i = 0; i < n; i++) {
-    const from = src + <usize>(at >> 3);
-    const skip = at & 7;
-    let word = load<u64>(from) >> skip;
-    // a word of more than 57 bits may reach into a ninth byte; (x << 1) << (63 - skip) is a shift by 64 - skip
-    word |= ((<u64>load<u8>(from + 8)) << 1) << (63 - skip);
-    store<u64>(dst + (<usize>i << 3), word & mask);
-    at += bits;
+  for (let from = 0; from < n; from += BLOCK) {
+    const end = dst + (<usize>min(from + BLOCK, n) << 3);
+    for (let j = 0; j < 8; j++) {
+      const skip = <u64>((j * bits) & 7);
+      let at = src + <usize>((j * bits) >> 3);
+      let p = dst + ((<usize>from + j) << 3);
+      if (<i32>skip + bits <= 64) {
+        for (; p < end; p += 64, at += bits) store<u64>(p, (load<u64>(at) >> skip) & mask);
+      } else {
+        // the word reaches into a ninth byte
+        for (; p < end; p += 64, at += bits) {
+          store<u64>(p, ((load<u64>(at) >> skip) | (<u64>load<u8>(at, 8) << (64 - skip))) & mask);
+        }
+      }
+    }
+    src += <usize>((BLOCK >> 3) * bits);
   }
 }
