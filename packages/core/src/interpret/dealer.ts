@@ -7,6 +7,7 @@ import { operation } from "../ops/index.js";
 import type { NodeId, OpenNode, Selection } from "../program/nodes.js";
 import type { Program } from "../program/program.js";
 import { type Source, Stream } from "../random/stream.js";
+import type { Matrix } from "../ring/matrix.js";
 import { pack } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
 import { stageCorrectionBytes } from "./cost.js";
@@ -105,7 +106,7 @@ export class Dealer {
     return node;
   }
 
-  weightMask(tensor: string): Vector {
+  weightMask(tensor: string): Matrix {
     return this.setup.mask(tensor);
   }
 

@@ -5,6 +5,7 @@
 import { SottoError } from "../errors.js";
 import type { Plan, TensorPlan } from "../plan/plan.js";
 import { type Source, Stream } from "../random/stream.js";
+import { Matrix } from "../ring/matrix.js";
 import type { Ring, Vector } from "../ring/ring.js";
 import { STREAM } from "./material.js";
 
@@ -23,7 +24,7 @@ export function setupBytes(plan: Plan): number {
 
 /** The dealer's side: the masks R themselves. */
 export class DealerSetup {
-  private readonly masks = new Map<string, Vector>();
+  private readonly masks = new Map<string, Matrix>();
 
   constructor(ring: Ring, plan: Plan, sources: readonly [Source, Source]) {
     for (const t of matrices(plan)) {
@@ -32,7 +33,7 @@ export class DealerSetup {
       const other = sources[1].words(n);
       ring.kernels.add(R.ptr, R.ptr, other.ptr, n);
       other.free();
-      this.masks.set(t.name, R);
+      this.masks.set(t.name, new Matrix(ring, R, t.rows, t.cols));
     }
     for (const source of sources) source.close();
   }
@@ -44,7 +45,7 @@ export class DealerSetup {
     ]);
   }
 
-  mask(tensor: string): Vector {
+  mask(tensor: string): Matrix {
     return known(this.masks, tensor);
   }
 
@@ -57,8 +58,8 @@ export class DealerSetup {
 /** What a server computes with: bias shares, and for each matrix the public W^ and its own W~. */
 export class PartyModel {
   private readonly vectors = new Map<string, Vector>();
-  private readonly maskedMatrices = new Map<string, Vector>();
-  private readonly ownMatrices = new Map<string, Vector>();
+  private readonly maskedMatrices = new Map<string, Matrix>();
+  private readonly ownMatrices = new Map<string, Matrix>();
 
   /** This server's share of a bias. */
   vector(tensor: string): Vector {
@@ -66,12 +67,12 @@ export class PartyModel {
   }
 
   /** W^ = W + R, known to both servers. */
-  masked(tensor: string): Vector {
+  masked(tensor: string): Matrix {
     return known(this.maskedMatrices, tensor);
   }
 
   /** W~0 = W^ - R0 or W~1 = -R1. */
-  matrix(tensor: string): Vector {
+  matrix(tensor: string): Matrix {
     return known(this.ownMatrices, tensor);
   }
 
@@ -83,8 +84,14 @@ export class PartyModel {
   }
 
   /** @internal Filled by PartySetup. */
-  fill(kind: "vector" | "masked" | "own", tensor: string, v: Vector): void {
-    ({ vector: this.vectors, masked: this.maskedMatrices, own: this.ownMatrices })[kind].set(tensor, v);
+  fillVector(tensor: string, v: Vector): void {
+    this.vectors.set(tensor, v);
+  }
+
+  /** @internal Filled by PartySetup. */
+  fillMatrix(tensor: string, masked: Matrix, own: Matrix): void {
+    this.maskedMatrices.set(tensor, masked);
+    this.ownMatrices.set(tensor, own);
   }
 }
 
@@ -152,7 +159,7 @@ export class PartySetup {
       if (t.kind === "vector") {
         const copy = ring.alloc(n);
         ring.copy(copy, 0, known(this.shares, t.name), 0, n);
-        model.fill("vector", t.name, copy);
+        model.fillVector(t.name, copy);
         continue;
       }
       const masked = ring.alloc(n);
@@ -167,15 +174,15 @@ export class PartySetup {
       const R = known(this.masks, t.name);
       kernels.sub(own.ptr, own.ptr, R.ptr, n);
       R.free();
-      model.fill("masked", t.name, masked);
-      model.fill("own", t.name, own);
+      const matrix = (words: Vector) => new Matrix(ring, words, t.rows, t.cols);
+      model.fillMatrix(t.name, matrix(masked), matrix(own));
     }
     this.masks.clear();
     return model;
   }
 }
 
-function known(map: ReadonlyMap<string, Vector>, name: string): Vector {
+function known<T>(map: ReadonlyMap<string, T>, name: string): T {
   const v = map.get(name);
   if (!v) throw new SottoError("internal", `no tensor named ${name}`);
   return v;

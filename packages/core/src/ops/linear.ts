@@ -16,8 +16,7 @@ export const linear: Operation<LinearNode> = {
     const { ring } = dealer;
     const m = dealer.shiftedMask(dealer.openNode(node.x), node.shift);
     const Rm = ring.zeros(node.length);
-    const R = dealer.weightMask(node.tensor);
-    ring.kernels.multiplyAdd(Rm.ptr, R.ptr, m.ptr, node.rows, node.outer, node.inner);
+    dealer.weightMask(node.tensor).multiplyAdd(Rm, m, node.rows, node.modulus);
     dealer.share(Rm, node.modulus);
     m.free();
     Rm.free();
@@ -28,8 +27,7 @@ export const linear: Operation<LinearNode> = {
     const ahead = party.material.share(n, bits);
     const mask = party.operandMasks[node.x] ?? party.masks[node.x]!;
     const product = ring.zeros(node.length);
-    const masked = party.model.masked(node.tensor);
-    ring.kernels.multiplyAdd(product.ptr, masked.ptr, mask.ptr, node.rows, node.outer, node.inner);
+    party.model.masked(node.tensor).multiplyAdd(product, mask, node.rows, node.modulus);
     ring.kernels.sub(ahead.ptr, ahead.ptr, product.ptr, node.length);
     product.free();
     party.prepared[node.id] = [ahead];
@@ -37,8 +35,7 @@ export const linear: Operation<LinearNode> = {
   evaluate(node, party) {
     const [out] = party.takePrepared(node.id);
     const { value } = party.view(node.x, node.shift);
-    const mine = party.model.matrix(node.tensor);
-    party.ring.kernels.multiplyAdd(out!.ptr, mine.ptr, value.ptr, node.rows, node.outer, node.inner);
+    party.model.matrix(node.tensor).multiplyAdd(out!, value, node.rows, node.modulus);
     party.shares[node.id] = out;
   },
 };

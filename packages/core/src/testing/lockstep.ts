@@ -118,7 +118,7 @@ class Lockstep {
     const models = [setups[0].finish(setups[1].message()), setups[1].finish(setups[0].message())] as const;
     for (const t of plan.tensors) {
       if (t.kind === "matrix")
-        this.view.maskedTensors.set(t.name, ring.words(models[of].masked(t.name)).slice());
+        this.view.maskedTensors.set(t.name, ring.words(models[of].masked(t.name).words).slice());
     }
     const dealerSetup = new DealerSetup(ring, plan, [
       new ListSource(this, masks[0]),
