@@ -14,8 +14,9 @@ export function lift(
   n: i32,
   modulus: i32,
   shift: i32,
-  offset: u64,
+  publicOffset: f64,
 ): void {
+  const offset = <u64>publicOffset;
   const top = modulus - shift;
   const unit: u64 = top >= 64 ? 0 : (<u64>1) << top;
   const mask = lowMask(modulus);
@@ -92,8 +93,8 @@ export function finishProduct(
 
 /**
  * out += v w for two lifted values v = va - mv + vq bv, w = wa - mw + wq bw.
- * P: eight planes, shares of mv, bv, mw, bw, mv mw, mv bw, bv mw, bv bw. `first` is 1 for server 0,
- * which adds the public va wa.
+ * P: eight planes, shares of mv, bv, mw, bw, mv mw, mv bw, bv mw, bv bw. Server 0 adds
+ * the public va wa.
  */
 export function liftedProduct(
   out: usize,
@@ -103,8 +104,9 @@ export function liftedProduct(
   wa: usize,
   wq: usize,
   P: usize,
-  first: u64,
+  index: i32,
 ): void {
+  const first: u64 = index == 0 ? 1 : 0;
   const plane = (<usize>n) << 3;
   for (let i = 0; i < n; i++) {
     const o = (<usize>i) << 3;

@@ -43,10 +43,12 @@ export function select(
   s: i32,
   table: usize,
   window: i32,
-  low: u64,
-  high: u64,
+  lowest: f64,
+  highest: f64,
   negative: i32,
 ): void {
+  const low = <u64><i64>lowest;
+  const high = <u64><i64>highest;
   const words = 1 << (nodeBits - 6);
   const nodes = 1 << nodeBits;
   const half = window >> 1;

@@ -31,16 +31,18 @@ export function mul(dst: usize, a: usize, b: usize, n: i32): void {
   }
 }
 
-/** dst = a + c for a public c. */
-export function addConstant(dst: usize, a: usize, c: u64, n: i32): void {
+/** dst = a + c for a public integer c, |c| <= 2^53. */
+export function addConstant(dst: usize, a: usize, constant: f64, n: i32): void {
+  const c = <u64><i64>constant;
   for (let i = 0; i < n; i++) {
     const o = <usize>i << 3;
     store<u64>(dst + o, load<u64>(a + o) + c);
   }
 }
 
-/** dst = a * c for a public c. */
-export function mulConstant(dst: usize, a: usize, c: u64, n: i32): void {
+/** dst = a * c for a public integer c, |c| <= 2^53. */
+export function mulConstant(dst: usize, a: usize, constant: f64, n: i32): void {
+  const c = <u64><i64>constant;
   for (let i = 0; i < n; i++) {
     const o = <usize>i << 3;
     store<u64>(dst + o, load<u64>(a + o) * c);
@@ -51,6 +53,12 @@ export function mulConstant(dst: usize, a: usize, c: u64, n: i32): void {
 export function addRow(dst: usize, a: usize, row: usize, rows: i32, n: i32): void {
   const bytes = <usize>n << 3;
   for (let r = 0; r < rows; r++) add(dst + <usize>r * bytes, a + <usize>r * bytes, row, n);
+}
+
+/** dst[r, j] = a[r, j] * row[j]. */
+export function mulRow(dst: usize, a: usize, row: usize, rows: i32, n: i32): void {
+  const bytes = <usize>n << 3;
+  for (let r = 0; r < rows; r++) mul(dst + <usize>r * bytes, a + <usize>r * bytes, row, n);
 }
 
 /** dst = a mod 2^bits, 1 <= bits <= 64. */
@@ -71,11 +79,11 @@ export function shiftLeft(dst: usize, a: usize, bits: i32, n: i32): void {
 }
 
 /** dst = floor((a mod 2^modulus) / 2^shift) + increment: a server's part of truncate-reduce. */
-export function shiftRight(dst: usize, a: usize, modulus: i32, shift: i32, increment: u64, n: i32): void {
+export function shiftRight(dst: usize, a: usize, modulus: i32, shift: i32, increment: i32, n: i32): void {
   const mask = lowMask(modulus);
   for (let i = 0; i < n; i++) {
     const o = <usize>i << 3;
-    store<u64>(dst + o, ((load<u64>(a + o) & mask) >> shift) + increment);
+    store<u64>(dst + o, ((load<u64>(a + o) & mask) >> shift) + <u64>increment);
   }
 }
 

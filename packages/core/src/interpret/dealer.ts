@@ -4,11 +4,12 @@
  */
 import { SottoError } from "../errors.js";
 import { operation } from "../ops/index.js";
+import type { Draw } from "../ops/operation.js";
 import type { NodeId, OpenNode, Selection } from "../program/nodes.js";
 import type { Program } from "../program/program.js";
 import { type Source, Stream } from "../random/stream.js";
 import type { Matrix } from "../ring/matrix.js";
-import { pack } from "../ring/packed.js";
+import { Packer } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
 import { stageCorrectionBytes } from "./cost.js";
 import { type MaterialSources, STREAM, server0Sources } from "./material.js";
@@ -25,8 +26,7 @@ export class Dealer {
   private readonly setup: DealerSetup;
   private readonly server0: MaterialSources;
   private readonly masks1: Source;
-  private out: Uint8Array = new Uint8Array(0);
-  private at = 0;
+  private out: Packer | undefined;
   private nextStage = 0;
 
   constructor(ring: Ring, program: Program, setup: DealerSetup, server0: MaterialSources, masks1: Source) {
@@ -51,23 +51,28 @@ export class Dealer {
     return this.nextStage === this.program.stages.length;
   }
 
-  /** The corrections of the next stage. */
-  deal(): Uint8Array {
+  /** The corrections of the next stage, with `room` bytes left free in front. */
+  deal(room = 0): Uint8Array {
     const index = this.nextStage++;
     const stage = this.program.stages[index];
     if (!stage) throw new SottoError("material", "all stages have been dealt; a dealer deals once");
-    this.out = new Uint8Array(stageCorrectionBytes(this.program, index));
-    this.at = 0;
+    const bytes = stageCorrectionBytes(this.program, index);
+    this.out = new Packer(this.ring, bytes);
     for (const nodes of [stage.local, stage.openings]) {
       for (const node of nodes) {
         operation(node).deal(node, this);
-        for (const id of this.program.lastUse.get(node.id) ?? []) this.drop(id);
+        for (const id of this.program.lastUse[node.id] ?? []) this.drop(id);
       }
     }
-    if (this.at !== this.out.length) {
-      throw new SottoError("internal", `stage ${index}: ${this.at} bytes dealt, ${this.out.length} declared`);
+    const corrections = this.out.take(room);
+    this.out = undefined;
+    if (corrections.length !== room + bytes) {
+      throw new SottoError(
+        "internal",
+        `stage ${index}: ${corrections.length - room} bytes dealt, ${bytes} declared`,
+      );
     }
-    return this.out;
+    return corrections;
   }
 
   /** A fresh mask for an opening: the sum of both servers' streams, mod the opening's modulus. */
@@ -80,12 +85,15 @@ export class Dealer {
     this.masks[node.id] = m;
   }
 
-  /** Emits server 1's share of D mod 2^bits: D less server 0's stream. */
-  share(D: Vector, bits: number): void {
-    if (bits <= 0) return;
+  /** Emits server 1's share of D, whose parts are these draws: D less server 0's stream. */
+  share(D: Vector, draws: readonly Draw[]): void {
     const s0 = this.server0.share.words(D.length);
     this.ring.kernels.sub(s0.ptr, D.ptr, s0.ptr, D.length);
-    this.at = pack(this.ring, s0, bits, this.out, this.at);
+    let from = 0;
+    for (const { n, bits } of draws) {
+      if (bits > 0) this.out!.put(s0, bits, from, n);
+      from += n;
+    }
     s0.free();
   }
 
@@ -96,7 +104,7 @@ export class Dealer {
 
   /** Emits server 1's selection bits and frees them. */
   selectionCorrection(e1: Vector): void {
-    this.at = pack(this.ring, e1, 64, this.out, this.at);
+    this.out!.put(e1, 64);
     e1.free();
   }
 
@@ -113,7 +121,7 @@ export class Dealer {
   /** m >> shift, as integers; the caller frees it. */
   shiftedMask(node: OpenNode, shift: number): Vector {
     const out = this.ring.alloc(node.length);
-    this.ring.kernels.shiftRight(out.ptr, this.masks[node.id]!.ptr, node.modulus, shift, 0n, node.length);
+    this.ring.kernels.shiftRight(out.ptr, this.masks[node.id]!.ptr, node.modulus, shift, 0, node.length);
     return out;
   }
 
@@ -121,7 +129,7 @@ export class Dealer {
   lifted(node: OpenNode, shift: number): { m: Vector; b: Vector } {
     const b = this.ring.alloc(node.length);
     const mask = this.masks[node.id]!;
-    this.ring.kernels.shiftRight(b.ptr, mask.ptr, node.modulus, node.modulus - 1, 0n, node.length);
+    this.ring.kernels.shiftRight(b.ptr, mask.ptr, node.modulus, node.modulus - 1, 0, node.length);
     return { m: this.shiftedMask(node, shift), b };
   }
 
@@ -147,6 +155,8 @@ export class Dealer {
       list.forEach((_, id) => {
         this.drop(id);
       });
+    this.out?.take();
+    this.out = undefined;
     for (const source of [...(Object.values(this.server0) as Source[]), this.masks1]) source.close();
   }
 

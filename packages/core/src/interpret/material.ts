@@ -4,8 +4,9 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { SottoError } from "../errors.js";
+import { type Draw, drawWords } from "../ops/operation.js";
 import { SEED_BYTES, type Source, Stream } from "../random/stream.js";
-import { packedBytes, unpack } from "../ring/packed.js";
+import { Unpacker } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
 
 /** The streams' names: their domains. */
@@ -37,8 +38,11 @@ export function outputStream(ring: Ring, nonces: readonly [Uint8Array, Uint8Arra
 export interface Material {
   /** n uniform words: this server's share of an opening's mask. */
   mask(n: number): Vector;
-  /** This server's share, mod 2^bits, of n words that the dealer knows. */
-  share(n: number, bits: number): Vector;
+  /**
+   * This server's share of words that the dealer knows, one draw after the other. Where a draw has no bits, its words
+   * mean nothing: they are multiplied by a multiple of the modulus.
+   */
+  share(draws: readonly Draw[]): Vector;
   /** Words of selection bits. */
   selectionBits(words: number): Vector;
   /** The corrections of a stage, before its pieces are drawn; empty for server 0. */
@@ -80,8 +84,8 @@ export class SeedMaterial implements Material {
     return this.sources.mask.words(n);
   }
 
-  share(n: number): Vector {
-    return this.sources.share.words(n);
+  share(draws: readonly Draw[]): Vector {
+    return this.sources.share.words(drawWords(draws));
   }
 
   selectionBits(words: number): Vector {
@@ -105,8 +109,8 @@ export class SeedMaterial implements Material {
 export class CorrectedMaterial implements Material {
   private readonly ring: Ring;
   private readonly masks: Source;
-  private corrections: Uint8Array = new Uint8Array(0);
-  private at = 0;
+  private corrections: Unpacker | undefined;
+  private length = 0;
 
   constructor(ring: Ring, masks: Source) {
     this.ring = ring;
@@ -121,30 +125,45 @@ export class CorrectedMaterial implements Material {
     return this.masks.words(n);
   }
 
-  share(n: number, bits: number): Vector {
-    const out = unpack(this.ring, this.corrections, this.at, n, bits);
-    this.at += packedBytes(n, bits);
+  share(draws: readonly Draw[]): Vector {
+    const out = this.ring.zeros(drawWords(draws));
+    let to = 0;
+    for (const { n, bits } of draws) {
+      if (bits > 0) this.stage().into(out, bits, to, n);
+      to += n;
+    }
     return out;
   }
 
   selectionBits(words: number): Vector {
-    return this.share(words, 64);
+    const out = this.ring.alloc(words);
+    this.stage().into(out, 64);
+    return out;
   }
 
   beginStage(corrections: Uint8Array): void {
-    this.corrections = corrections;
-    this.at = 0;
+    this.corrections?.free();
+    this.corrections = new Unpacker(this.ring, corrections);
+    this.length = corrections.length;
   }
 
   endStage(): void {
-    const { length } = this.corrections;
-    if (this.at !== length) {
-      throw new SottoError("protocol", `corrections of ${this.at} bytes expected, got ${length}`);
+    const { position } = this.stage();
+    if (position !== this.length) {
+      throw new SottoError("protocol", `corrections of ${position} bytes expected, got ${this.length}`);
     }
-    this.corrections = new Uint8Array(0);
+    this.corrections?.free();
+    this.corrections = undefined;
   }
 
   close(): void {
+    this.corrections?.free();
+    this.corrections = undefined;
     this.masks.close();
+  }
+
+  private stage(): Unpacker {
+    if (!this.corrections) throw new SottoError("internal", "no stage has begun");
+    return this.corrections;
   }
 }

@@ -5,18 +5,19 @@
  */
 import { SottoError } from "../errors.js";
 import { operation } from "../ops/index.js";
-import type { Draw } from "../ops/operation.js";
 import { type ActivationTable, tableLimbs } from "../plan/table.js";
 import type { InputNode, NodeId, OpenNode, Selection, SelectNode } from "../program/nodes.js";
 import { type Program, roundBytes, rounds } from "../program/program.js";
 import type { Source } from "../random/stream.js";
-import { pack, packedBytes, unpack } from "../ring/packed.js";
+import { Packer, packedBytes, Unpacker, unpack } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
 import type { Material } from "./material.js";
 import type { PartyModel } from "./setup.js";
 
 /** The public part of a lifted value (assembly/finish.ts, lift). */
 export interface View {
+  /** The right shift. */
+  shift: number;
   value: Vector;
   wrap: Vector;
 }
@@ -37,8 +38,8 @@ export class Party {
   /** x + offset + m, known to both servers. */
   readonly opened: (Vector | undefined)[] = [];
   /** What operations prepared from correlated randomness. */
-  readonly prepared: (Vector[] | undefined)[] = [];
-  private readonly views: (Map<number, View> | undefined)[] = [];
+  readonly prepared: (Vector | undefined)[] = [];
+  private readonly views: (View[] | undefined)[] = [];
   private readonly tables = new Map<ActivationTable, Map<number, Vector>>();
   private readonly inputs = new Map<string, Vector>();
   private refresh: Source | undefined;
@@ -106,14 +107,13 @@ export class Party {
     const stage = this.evaluateStage();
     this.round++;
     this.awaiting = true;
-    const out = new Uint8Array(room + roundBytes(this.program, this.round));
-    let at = room;
+    const out = new Packer(this.ring, roundBytes(this.program, this.round));
     for (const node of stage.openings) {
       operation(node).evaluate(node, this);
-      at = pack(this.ring, this.sending[node.id]!, node.modulus, out, at);
+      out.put(this.sending[node.id]!, node.modulus);
       this.dropUsedBy(node.id);
     }
-    return out;
+    return out.take(room);
   }
 
   /** Takes the other server's message of the current round. */
@@ -126,17 +126,14 @@ export class Party {
         `round ${this.round}: ${expected} bytes expected, got ${message.length}`,
       );
     }
-    let at = 0;
+    const theirs = new Unpacker(this.ring, message);
     for (const node of this.program.stages[this.round - 1]!.openings) {
-      const theirs = unpack(this.ring, message, at, node.length, node.modulus);
-      at += packedBytes(node.length, node.modulus);
-      const mine = this.sending[node.id]!;
-      this.ring.kernels.add(mine.ptr, mine.ptr, theirs.ptr, node.length);
-      this.ring.kernels.reduce(mine.ptr, mine.ptr, node.modulus, node.length);
-      theirs.free();
-      this.opened[node.id] = mine;
+      const sum = this.sending[node.id]!;
+      theirs.addTo(sum, node.modulus);
+      this.opened[node.id] = sum;
       this.sending[node.id] = undefined;
     }
+    theirs.free();
     this.awaiting = false;
   }
 
@@ -147,17 +144,19 @@ export class Party {
     }
     this.evaluateStage();
     const { outputs } = this.program;
-    const out = new Uint8Array(outputs.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0));
-    let at = 0;
+    const out = new Packer(
+      this.ring,
+      outputs.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0),
+    );
     for (const node of outputs) {
       const share = this.share(node.id);
       const zero = this.refresh!.words(node.length);
       if (this.index === 0) this.ring.kernels.add(zero.ptr, share.ptr, zero.ptr, node.length);
       else this.ring.kernels.sub(zero.ptr, share.ptr, zero.ptr, node.length);
-      at = pack(this.ring, zero, node.modulus, out, at);
+      out.put(zero, node.modulus);
       zero.free();
     }
-    return out;
+    return out.take();
   }
 
   /** Frees everything. Safe to call at any moment, more than once. */
@@ -166,17 +165,22 @@ export class Party {
     this.closed = true;
     this.material.close();
     this.refresh?.close();
-    for (const list of [this.shares, this.masks, this.operandMasks, this.sending, this.opened]) {
+    for (const list of [
+      this.shares,
+      this.masks,
+      this.operandMasks,
+      this.sending,
+      this.opened,
+      this.prepared,
+    ]) {
       list.forEach((v) => {
         v?.free();
       });
       list.length = 0;
     }
-    for (const vectors of this.prepared) for (const v of vectors ?? []) v.free();
-    for (const byShift of this.views) for (const view of byShift?.values() ?? []) freeView(view);
+    for (const views of this.views) views?.forEach(freeView);
     for (const tables of this.tables.values()) for (const v of tables.values()) v.free();
     for (const v of this.inputs.values()) v.free();
-    this.prepared.length = 0;
     this.views.length = 0;
     this.tables.clear();
     this.inputs.clear();
@@ -194,15 +198,10 @@ export class Party {
   }
 
   /** What an operation prepared; the caller owns it now. */
-  takePrepared(id: NodeId): Vector[] {
-    const vectors = present(this.prepared[id], id);
+  takePrepared(id: NodeId): Vector {
+    const v = present(this.prepared[id], id);
     this.prepared[id] = undefined;
-    return vectors;
-  }
-
-  /** A share drawn from the material; zeros where the modulus leaves no bits. */
-  drawn({ n, bits }: Draw): Vector {
-    return bits > 0 ? this.material.share(n, bits) : this.ring.zeros(n);
+    return v;
   }
 
   openedWords(id: NodeId): Vector {
@@ -211,17 +210,17 @@ export class Party {
 
   /** The lifted view of an opening after a right shift; shared by its consumers. */
   view(id: NodeId, shift: number): View {
-    this.views[id] ??= new Map();
-    const made = this.views[id].get(shift);
+    this.views[id] ??= [];
+    const made = this.views[id].find((view) => view.shift === shift);
     if (made) return made;
     const node = this.program.nodes[id] as OpenNode;
     const value = this.ring.alloc(node.length);
     const wrap = this.ring.alloc(node.length);
-    const offset = BigInt(node.offset / 2 ** shift);
+    const offset = node.offset / 2 ** shift;
     const opened = this.openedWords(id);
     this.ring.kernels.lift(value.ptr, wrap.ptr, opened.ptr, node.length, node.modulus, shift, offset);
-    const view = { value, wrap };
-    this.views[id].set(shift, view);
+    const view = { shift, value, wrap };
+    this.views[id].push(view);
     return view;
   }
 
@@ -261,15 +260,26 @@ export class Party {
   }
 
   private dropUsedBy(id: NodeId): void {
-    for (const used of this.program.lastUse.get(id) ?? []) {
-      for (const list of [this.shares, this.masks, this.operandMasks, this.opened]) {
-        list[used]?.free();
-        list[used] = undefined;
-      }
-      for (const view of this.views[used]?.values() ?? []) freeView(view);
-      this.views[used] = undefined;
+    const all = this.program.lastUse[id];
+    if (!all) return;
+    for (const used of all) {
+      if (this.program.nodes[used]?.op === "open") this.dropOpening(used);
+      else drop(this.shares, used);
     }
   }
+
+  private dropOpening(id: NodeId): void {
+    drop(this.masks, id);
+    drop(this.operandMasks, id);
+    drop(this.opened, id);
+    this.views[id]?.forEach(freeView);
+    this.views[id] = undefined;
+  }
+}
+
+function drop(list: (Vector | undefined)[], id: NodeId): void {
+  list[id]?.free();
+  list[id] = undefined;
 }
 
 function freeView({ value, wrap }: View): void {

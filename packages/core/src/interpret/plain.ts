@@ -78,7 +78,7 @@ function run(
     values[node.id] = result;
     observe?.(node, result);
     if (node.op === "output") outputs[node.name] = result.map((v) => v * unit(node.scale));
-    for (const id of program.lastUse.get(node.id) ?? []) values[id] = undefined;
+    for (const id of program.lastUse[node.id] ?? []) values[id] = undefined;
   }
   return outputs;
 }

@@ -5,8 +5,10 @@
  * Only W~b x^ depends on the input. docs/protocol.md, "Linear layer".
  */
 import type { LinearNode } from "../program/nodes.js";
-import type { Draw, Operation } from "./operation.js";
+import { type Draw, type Operation, remembered } from "./operation.js";
 import { rounded } from "./truncate.js";
+
+const draws = remembered((node: LinearNode): Draw[] => [{ n: node.length, bits: node.modulus }]);
 
 export const linear: Operation<LinearNode> = {
   clear: (node, run) => product(node, run.tensor(node.tensor), run.value(node.x)),
@@ -17,32 +19,27 @@ export const linear: Operation<LinearNode> = {
     const m = dealer.shiftedMask(dealer.openNode(node.x), node.shift);
     const Rm = ring.zeros(node.length);
     dealer.weightMask(node.tensor).multiplyAdd(Rm, m, node.rows, node.modulus);
-    dealer.share(Rm, node.modulus);
+    dealer.share(Rm, draws(node, dealer.program));
     m.free();
     Rm.free();
   },
   prepare(node, party) {
     const { ring } = party;
-    const [{ n, bits }] = draws(node) as [Draw];
-    const ahead = party.material.share(n, bits);
+    const ahead = party.material.share(draws(node, party.program));
     const mask = party.operandMasks[node.x] ?? party.masks[node.x]!;
     const product = ring.zeros(node.length);
     party.model.masked(node.tensor).multiplyAdd(product, mask, node.rows, node.modulus);
     ring.kernels.sub(ahead.ptr, ahead.ptr, product.ptr, node.length);
     product.free();
-    party.prepared[node.id] = [ahead];
+    party.prepared[node.id] = ahead;
   },
   evaluate(node, party) {
-    const [out] = party.takePrepared(node.id);
+    const out = party.takePrepared(node.id);
     const { value } = party.view(node.x, node.shift);
-    party.model.matrix(node.tensor).multiplyAdd(out!, value, node.rows, node.modulus);
+    party.model.matrix(node.tensor).multiplyAdd(out, value, node.rows, node.modulus);
     party.shares[node.id] = out;
   },
 };
-
-function draws(node: LinearNode): Draw[] {
-  return [{ n: node.length, bits: node.modulus }];
-}
 
 function product(node: LinearNode, W: Float64Array, x: Float64Array): Float64Array {
   const { rows, outer, inner } = node;

@@ -33,8 +33,7 @@ export const times: Operation<TimesNode> = {
   exact: (node, run) => run.value(node.x).map((v) => v * node.factor),
   evaluate(node, party) {
     const out = party.ring.alloc(node.length);
-    const factor = BigInt.asUintN(64, BigInt(node.factor));
-    party.ring.kernels.mulConstant(out.ptr, party.share(node.x).ptr, factor, node.length);
+    party.ring.kernels.mulConstant(out.ptr, party.share(node.x).ptr, node.factor, node.length);
     party.shares[node.id] = out;
   },
 };

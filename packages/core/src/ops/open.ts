@@ -7,7 +7,11 @@
  * shifted mask, which is not a linear function of the mask's shares.
  */
 import type { OpenNode } from "../program/nodes.js";
-import type { Draw, Operation } from "./operation.js";
+import { type Draw, type Operation, remembered } from "./operation.js";
+
+const draws = remembered((node: OpenNode): Draw[] =>
+  node.operandShift ? [{ n: node.length, bits: node.operandModulus }] : [],
+);
 
 export const open: Operation<OpenNode> = {
   clear: (node, run) => run.value(node.x),
@@ -15,29 +19,22 @@ export const open: Operation<OpenNode> = {
   draws,
   deal(node, dealer) {
     dealer.mask(node);
-    for (const { bits } of draws(node)) {
-      const shifted = dealer.shiftedMask(node, node.operandShift!);
-      dealer.share(shifted, bits);
-      shifted.free();
-    }
+    if (!node.operandShift) return;
+    const shifted = dealer.shiftedMask(node, node.operandShift);
+    dealer.share(shifted, draws(node, dealer.program));
+    shifted.free();
   },
   prepare(node, party) {
-    const mask = party.material.mask(node.length);
-    const [draw] = draws(node);
-    party.masks[node.id] = mask;
-    if (draw) party.operandMasks[node.id] = party.material.share(draw.n, draw.bits);
+    party.masks[node.id] = party.material.mask(node.length);
+    if (node.operandShift) party.operandMasks[node.id] = party.material.share(draws(node, party.program));
   },
   evaluate(node, party) {
     const { ring } = party;
     const out = ring.alloc(node.length);
     ring.kernels.add(out.ptr, party.share(node.x).ptr, party.masks[node.id]!.ptr, node.length);
     if (party.index === 0 && node.offset !== 0) {
-      ring.kernels.addConstant(out.ptr, out.ptr, BigInt(node.offset), node.length);
+      ring.kernels.addConstant(out.ptr, out.ptr, node.offset, node.length);
     }
     party.sending[node.id] = out;
   },
 };
-
-function draws(node: OpenNode): Draw[] {
-  return node.operandShift ? [{ n: node.length, bits: node.operandModulus }] : [];
-}

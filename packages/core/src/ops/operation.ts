@@ -31,7 +31,7 @@ export interface Operation<N extends Node = Node> {
   /** Over integers: what the servers compute, up to the last place of truncations and the choice of node. */
   exact(node: N, run: PlainRun): Float64Array;
   /** The correction words that the dealer sends to server 1, in order. */
-  draws(node: N, program: Program): Draw[];
+  draws(node: N, program: Program): readonly Draw[];
   /** The dealer's part. It walks in the same order as the servers and draws the same streams. */
   deal(node: N, dealer: Dealer): void;
   /** A server's part that depends on correlated randomness alone: done before the input arrives. */
@@ -43,6 +43,28 @@ export interface Operation<N extends Node = Node> {
 /** Bytes of correction words of a node. */
 export function drawBytes(draws: readonly Draw[]): number {
   return draws.reduce((sum, d) => sum + (d.bits > 0 ? packedBytes(d.n, d.bits) : 0), 0);
+}
+
+/** Words of draws, those of no bits counted. */
+export function drawWords(draws: readonly Draw[]): number {
+  let words = 0;
+  for (const { n } of draws) words += n;
+  return words;
+}
+
+/** A node's draws are asked for by every run: they are made once. */
+export function remembered<N extends Node>(
+  make: (node: N, program: Program) => readonly Draw[],
+): (node: N, program: Program) => readonly Draw[] {
+  const made = new WeakMap<N, readonly Draw[]>();
+  return (node, program) => {
+    let draws = made.get(node);
+    if (!draws) {
+      draws = make(node, program);
+      made.set(node, draws);
+    }
+    return draws;
+  };
 }
 
 /** The parts of an operation that needs no correlated randomness. */

@@ -7,7 +7,7 @@ import type { Party, View } from "../interpret/party.js";
 import type { NodeId, OpenNode, ProductNode } from "../program/nodes.js";
 import type { Program } from "../program/program.js";
 import type { Vector } from "../ring/ring.js";
-import type { Draw, Operation } from "./operation.js";
+import { type Draw, type Operation, remembered } from "./operation.js";
 import { rounded } from "./truncate.js";
 
 /** An opening after a right shift. */
@@ -18,6 +18,11 @@ export interface Lifted {
 
 export const LIFTED_PLANES = 8;
 
+const draws = remembered((node: ProductNode, program) => {
+  const [a, b] = operandsOf(node);
+  return liftedDraws(program, a, b, node.length, node.modulus);
+});
+
 export const product: Operation<ProductNode> = {
   clear: (node, run) => {
     const b = run.value(node.b);
@@ -27,21 +32,22 @@ export const product: Operation<ProductNode> = {
     const b = rounded(run.value(node.b), node.shiftB);
     return rounded(run.value(node.a), node.shiftA).map((v, i) => v * b[i]!);
   },
-  draws: (node, program) => {
-    const [a, b] = operandsOf(node);
-    return liftedDraws(program, a, b, node.length, node.modulus);
-  },
+  draws,
   deal(node, dealer) {
     const [a, b] = operandsOf(node);
-    dealLifted(dealer, a, b, node.length, node.modulus);
+    const P = dealer.ring.alloc(LIFTED_PLANES * node.length);
+    liftedPlanes(dealer, a, b, P);
+    dealer.share(P, draws(node, dealer.program));
+    P.free();
   },
   prepare(node, party) {
-    party.prepared[node.id] = [drawLifted(party, product.draws(node, party.program), node.length)];
+    party.prepared[node.id] = party.material.share(draws(node, party.program));
   },
   evaluate(node, party) {
-    const [P] = party.takePrepared(node.id);
+    const P = party.takePrepared(node.id);
     const out = party.ring.zeros(node.length);
-    addLifted(party, out, party.view(node.a, node.shiftA), party.view(node.b, node.shiftB), P!);
+    addLifted(party, out, party.view(node.a, node.shiftA), party.view(node.b, node.shiftB), P);
+    P.free();
     party.shares[node.id] = out;
   },
 };
@@ -60,48 +66,29 @@ export function liftedDraws(program: Program, v: Lifted, w: Lifted, n: number, m
   return [K, K - p, K, K - q, K, K - q, K - p, K - p - q].map((bits) => ({ n, bits }));
 }
 
-export function dealLifted(dealer: Dealer, v: Lifted, w: Lifted, n: number, modulus: number): void {
+/** The dealer's eight planes for two lifted values, at the beginning of P: n words each. */
+export function liftedPlanes(dealer: Dealer, v: Lifted, w: Lifted, P: Vector): void {
   const { ring } = dealer;
-  const [x, y] = [v, w].map(({ id, shift }) => dealer.lifted(dealer.openNode(id), shift)) as [
-    ReturnType<Dealer["lifted"]>,
-    ReturnType<Dealer["lifted"]>,
-  ];
-  const draws = liftedDraws(dealer.program, v, w, n, modulus);
-  const planes: [Vector, Vector?][] = [
-    [x.m],
-    [x.b],
-    [y.m],
-    [y.b],
-    [x.m, y.m],
-    [x.m, y.b],
-    [x.b, y.m],
-    [x.b, y.b],
-  ];
-  const scratch = ring.alloc(n);
-  planes.forEach(([a, b], i) => {
-    if (b) ring.kernels.mul(scratch.ptr, a.ptr, b.ptr, n);
-    dealer.share(b ? scratch : a, draws[i]!.bits);
+  const { kernels } = ring;
+  const x = dealer.lifted(dealer.openNode(v.id), v.shift);
+  const y = dealer.lifted(dealer.openNode(w.id), w.shift);
+  const n = x.m.length;
+  [x.m, x.b, y.m, y.b].forEach((plane, i) => {
+    ring.copy(P, i * n, plane, 0, n);
   });
-  for (const vector of [scratch, x.m, x.b, y.m, y.b]) vector.free();
+  [x.m, x.b].forEach((factor, i) => {
+    const to = P.ptr + (4 + 2 * i) * n * 8;
+    kernels.mul(to, factor.ptr, y.m.ptr, n);
+    kernels.mul(to + n * 8, factor.ptr, y.b.ptr, n);
+  });
+  for (const vector of [x.m, x.b, y.m, y.b]) vector.free();
 }
 
-/** A server's shares of the eight planes, one after the other. */
-export function drawLifted(party: Party, draws: readonly Draw[], n: number): Vector {
-  const P = party.ring.alloc(LIFTED_PLANES * n);
-  draws.forEach((draw, plane) => {
-    const part = party.drawn(draw);
-    party.ring.copy(P, plane * n, part, 0, n);
-    part.free();
-  });
-  return P;
-}
-
-/** out += v w. Frees the shares. */
+/** out += v w. P begins with the shares of the eight planes. */
 export function addLifted(party: Party, out: Vector, v: View, w: View, P: Vector): void {
-  const first = party.index === 0 ? 1n : 0n;
-  const { kernels } = party.ring;
-  kernels.liftedProduct(out.ptr, out.length, v.value.ptr, v.wrap.ptr, w.value.ptr, w.wrap.ptr, P.ptr, first);
-  P.free();
+  const { ring, index } = party;
+  const n = out.length;
+  ring.kernels.liftedProduct(out.ptr, n, v.value.ptr, v.wrap.ptr, w.value.ptr, w.wrap.ptr, P.ptr, index);
 }
 
 /** Bits that a term with this value's highest mask bit is multiplied by. */

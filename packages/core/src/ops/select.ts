@@ -25,31 +25,30 @@ export const select: Operation<SelectNode> = {
     dealer.sigmas[node.id] = sigma;
   },
   prepare(node, party) {
-    const [{ n }] = draws(node) as [Draw];
-    party.prepared[node.id] = [party.material.selectionBits(n)];
+    party.prepared[node.id] = party.material.selectionBits(bitWords(node));
     // made here, so that the rounds find it ready
     party.table(node.table, windowOf(node.table, node.nodeBits));
   },
   evaluate(node, party) {
     const { ring } = party;
-    const [e] = party.takePrepared(node.id);
+    const e = party.takePrepared(node.id);
     const n = node.length / 3;
     const out = ring.alloc(node.length);
     const window = windowOf(node.table, node.nodeBits);
     ring.kernels.select(
       out.ptr,
       party.openedWords(node.x).ptr,
-      e!.ptr,
+      e.ptr,
       n,
       node.nodeBits,
       node.table.stepBits,
       party.table(node.table, window).ptr,
       window,
-      BigInt(node.table.below),
-      BigInt(node.table.above),
+      node.table.below,
+      node.table.above,
       party.index,
     );
-    e!.free();
+    e.free();
     party.shares[node.id] = out;
   },
 };

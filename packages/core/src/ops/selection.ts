@@ -10,30 +10,32 @@ import type { Party } from "../interpret/party.js";
 import type { FinishNode, InterpolateNode, MultiplyNode } from "../program/nodes.js";
 import type { Program } from "../program/program.js";
 import type { Vector } from "../ring/ring.js";
-import type { Draw, Operation, PlainRun } from "./operation.js";
-import { addLifted, dealLifted, drawLifted, LIFTED_PLANES, liftedBits, liftedDraws } from "./product.js";
+import { type Draw, type Operation, type PlainRun, remembered } from "./operation.js";
+import { addLifted, LIFTED_PLANES, type Lifted, liftedBits, liftedDraws, liftedPlanes } from "./product.js";
 import { rounded } from "./truncate.js";
 
 const PLANES = 6;
+/** D, D m and D msb(m). */
+const PRODUCT_PLANES = 3 * PLANES;
 
 /** The selected value itself. */
 export const finish: Operation<FinishNode> = {
   clear: (node, run) => run.value(node.selection.select),
   exact: (node, run) => run.value(node.selection.select),
-  draws: (node) => [{ n: PLANES * node.length, bits: node.modulus }],
+  draws: remembered((node): Draw[] => [{ n: PLANES * node.length, bits: node.modulus }]),
   deal(node, dealer) {
-    dealer.share(dealer.selected(node.selection), node.modulus);
+    dealer.share(dealer.selected(node.selection), finish.draws(node, dealer.program));
   },
   prepare(node, party) {
-    party.prepared[node.id] = [party.material.share(PLANES * node.length, node.modulus)];
+    party.prepared[node.id] = party.material.share(finish.draws(node, party.program));
   },
   evaluate(node, party) {
     const { ring } = party;
-    const [D] = party.takePrepared(node.id);
+    const D = party.takePrepared(node.id);
     const { u, x, s } = party.selection(node.selection);
     const out = ring.zeros(node.length);
-    ring.kernels.finish(out.ptr, node.length, u.ptr, x.ptr, s, D!.ptr);
-    D!.free();
+    ring.kernels.finish(out.ptr, node.length, u.ptr, x.ptr, s, D.ptr);
+    D.free();
     party.shares[node.id] = out;
   },
 };
@@ -42,18 +44,22 @@ export const finish: Operation<FinishNode> = {
 export const multiply: Operation<MultiplyNode> = {
   clear: (node, run) => times(run.value(node.selection.select), run.value(node.v)),
   exact: (node, run) => times(run.value(node.selection.select), rounded(run.value(node.v), node.shift)),
-  draws: (node, program) => productDraws(node, program, node.v, node.shift),
-  deal: (node, dealer) => dealProduct(node, dealer, node.selection, node.v, node.shift),
+  draws: remembered((node, program) => productDraws(node, program, node.v, node.shift)),
+  deal(node, dealer) {
+    const planes = dealer.ring.alloc(PRODUCT_PLANES * node.length);
+    productPlanes(dealer, node.selection, node.v, node.shift, planes, 0);
+    dealer.share(planes, multiply.draws(node, dealer.program));
+    planes.free();
+  },
   prepare(node, party) {
-    party.prepared[node.id] = productDraws(node, party.program, node.v, node.shift).map((d) =>
-      party.drawn(d),
-    );
+    party.prepared[node.id] = party.material.share(multiply.draws(node, party.program));
   },
   evaluate(node, party) {
     const out = party.ring.zeros(node.length);
     const { value, wrap } = party.view(node.v, node.shift);
-    const [D, E, F] = party.takePrepared(node.id) as [Vector, Vector, Vector];
-    addProduct(node, party, out, node.selection, value, wrap, [D, E, F], 0);
+    const planes = party.takePrepared(node.id);
+    addProduct(party, out, node.selection, value, wrap, planes, 0, 0);
+    planes.free();
     party.shares[node.id] = out;
   },
 };
@@ -65,38 +71,47 @@ export const multiply: Operation<MultiplyNode> = {
 export const interpolate: Operation<InterpolateNode> = {
   clear: (node, run) => mixed(node, run, 1, run.value(node.h)),
   exact: (node, run) => mixed(node, run, 2 ** node.unit, rounded(run.value(node.h), node.hShift)),
-  draws: interpolateDraws,
+  draws: remembered((node, program) => {
+    const [z, h] = lifted(node);
+    return [
+      ...liftedDraws(program, z, h, node.length, node.modulus),
+      ...productDraws(node, program, node.z, 0),
+    ];
+  }),
   deal(node, dealer) {
-    dealLifted(
-      dealer,
-      { id: node.z, shift: 0 },
-      { id: node.h, shift: node.hShift },
-      node.length,
-      node.modulus,
-    );
-    dealProduct(node, dealer, node.n, node.z, 0);
+    const planes = dealer.ring.alloc((LIFTED_PLANES + PRODUCT_PLANES) * node.length);
+    liftedPlanes(dealer, ...lifted(node), planes);
+    productPlanes(dealer, node.n, node.z, 0, planes, LIFTED_PLANES);
+    dealer.share(planes, interpolate.draws(node, dealer.program));
+    planes.free();
   },
   prepare(node, party) {
-    const draws = interpolateDraws(node, party.program);
-    const P = drawLifted(party, draws.slice(0, LIFTED_PLANES), node.length);
-    party.prepared[node.id] = [P, ...draws.slice(LIFTED_PLANES).map((d) => party.drawn(d))];
+    party.prepared[node.id] = party.material.share(interpolate.draws(node, party.program));
   },
   evaluate(node, party) {
     const { ring } = party;
     const n = node.length;
     const out = ring.zeros(n);
-    const [P, D, E, F] = party.takePrepared(node.id) as [Vector, Vector, Vector, Vector];
+    const planes = party.takePrepared(node.id);
     const z = party.view(node.z, 0);
     const h = party.view(node.h, node.hShift);
-    addLifted(party, out, z, h, P);
+    addLifted(party, out, z, h, planes);
     const rest = ring.zeros(n); // unit - z's public part
     ring.kernels.sub(rest.ptr, rest.ptr, z.value.ptr, n);
-    ring.kernels.addConstant(rest.ptr, rest.ptr, 1n << BigInt(node.unit), n);
-    addProduct(node, party, out, node.n, rest, z.wrap, [D, E, F], 1);
+    ring.kernels.addConstant(rest.ptr, rest.ptr, 2 ** node.unit, n);
+    addProduct(party, out, node.n, rest, z.wrap, planes, LIFTED_PLANES, 1);
     rest.free();
+    planes.free();
     party.shares[node.id] = out;
   },
 };
+
+function lifted(node: InterpolateNode): [Lifted, Lifted] {
+  return [
+    { id: node.z, shift: 0 },
+    { id: node.h, shift: node.hShift },
+  ];
+}
 
 /** Shares of D, D m and D msb(m); the last is multiplied by 2^(w - shift), so it needs fewer bits. */
 function productDraws(
@@ -114,68 +129,42 @@ function productDraws(
   ];
 }
 
-function interpolateDraws(node: InterpolateNode, program: Program): Draw[] {
-  const [z, h] = [
-    { id: node.z, shift: 0 },
-    { id: node.h, shift: node.hShift },
-  ];
-  return [
-    ...liftedDraws(program, z, h, node.length, node.modulus),
-    ...productDraws(node, program, node.z, 0),
-  ];
-}
-
-function dealProduct(
-  node: MultiplyNode | InterpolateNode,
+/** The dealer's planes D, D m and D msb(m), from plane `at` on. */
+function productPlanes(
   dealer: Dealer,
   selection: FinishNode["selection"],
   v: number,
   shift: number,
+  planes: Vector,
+  at: number,
 ): void {
   const { ring } = dealer;
-  const n = node.length;
-  const [d, e, f] = productDraws(node, dealer.program, v, shift) as [Draw, Draw, Draw];
   const D = dealer.selected(selection);
   const { m, b } = dealer.lifted(dealer.openNode(v), shift);
-  const scratch = ring.alloc(PLANES * n);
-  const byPlane = (factor: Vector) => {
-    for (let o = 0; o < PLANES * n * 8; o += n * 8) {
-      ring.kernels.mul(scratch.ptr + o, D.ptr + o, factor.ptr, n);
-    }
-    return scratch;
-  };
-  dealer.share(D, d.bits);
-  dealer.share(byPlane(m), e.bits);
-  dealer.share(byPlane(b), f.bits);
-  for (const vector of [scratch, m, b]) vector.free();
+  const n = m.length;
+  ring.copy(planes, at * n, D, 0, PLANES * n);
+  [m, b].forEach((factor, i) => {
+    ring.kernels.mulRow(planes.ptr + (at + PLANES * (i + 1)) * n * 8, D.ptr, factor.ptr, PLANES, n);
+    factor.free();
+  });
 }
 
-/** out += y (value - m + wrap b), or y (value + m - wrap b) when negative. Frees the shares. */
+/** out += y (value - m + wrap b), or y (value + m - wrap b) when negative; the shares are planes from `at` on. */
 function addProduct(
-  node: MultiplyNode | InterpolateNode,
   party: Party,
   out: Vector,
   selection: FinishNode["selection"],
   value: Vector,
   wrap: Vector,
-  [D, E, F]: [Vector, Vector, Vector],
+  planes: Vector,
+  at: number,
   negative: 0 | 1,
 ): void {
   const { u, x, s } = party.selection(selection);
-  party.ring.kernels.finishProduct(
-    out.ptr,
-    node.length,
-    u.ptr,
-    x.ptr,
-    s,
-    value.ptr,
-    wrap.ptr,
-    D.ptr,
-    E.ptr,
-    F.ptr,
-    negative,
-  );
-  for (const v of [D, E, F]) v.free();
+  const n = out.length;
+  const part = (k: number) => planes.ptr + (at + k * PLANES) * n * 8;
+  const [D, E, F] = [part(0), part(1), part(2)];
+  party.ring.kernels.finishProduct(out.ptr, n, u.ptr, x.ptr, s, value.ptr, wrap.ptr, D, E, F, negative);
 }
 
 function times(a: Float64Array, b: Float64Array): Float64Array {

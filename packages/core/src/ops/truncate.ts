@@ -12,7 +12,7 @@ export const truncate: Operation<TruncateNode> = {
   exact: (node, run) => rounded(run.value(node.x), node.shift),
   evaluate(node, party) {
     const out = party.ring.alloc(node.length);
-    const increment = party.index === 0 ? 1n : 0n;
+    const increment = party.index === 0 ? 1 : 0;
     const modulus = node.modulus + node.shift;
     party.ring.kernels.shiftRight(
       out.ptr,

@@ -25,7 +25,7 @@ export interface Program {
   inputs: readonly SharedNode[];
   outputs: readonly SharedNode[];
   /** lastUse[id]: the nodes whose values are not needed any more once `id` has been run. */
-  lastUse: ReadonlyMap<NodeId, NodeId[]>;
+  lastUse: readonly (readonly NodeId[] | undefined)[];
 }
 
 /** Rounds of a program: openings are sent at the end of every stage but the last. */
@@ -61,7 +61,7 @@ export function finishProgram(recorded: readonly Node[]): Program {
     stages,
     inputs: live.filter((n): n is SharedNode => n.op === "input"),
     outputs: live.filter((n): n is SharedNode => n.op === "output"),
-    lastUse: lastUses(stages),
+    lastUse: lastUses(stages, nodes.length),
   };
 }
 
@@ -85,18 +85,18 @@ function prune(recorded: readonly Node[]): (Node | undefined)[] {
   return recorded.map((node) => (needed.has(node.id) ? node : undefined));
 }
 
-function lastUses(stages: readonly Stage[]): Map<NodeId, NodeId[]> {
+function lastUses(stages: readonly Stage[], count: number): (NodeId[] | undefined)[] {
   const last = new Map<NodeId, NodeId>();
   for (const stage of stages) {
     for (const node of [...stage.local, ...stage.openings]) {
       for (const operand of operands(node)) last.set(operand, node.id);
     }
   }
-  const uses = new Map<NodeId, NodeId[]>();
+  const uses = new Array<NodeId[] | undefined>(count).fill(undefined);
   for (const [operand, user] of last) {
-    const list = uses.get(user);
+    const list = uses[user];
     if (list) list.push(operand);
-    else uses.set(user, [operand]);
+    else uses[user] = [operand];
   }
   return uses;
 }

@@ -9,17 +9,19 @@ export interface Kernels {
   add(dst: Pointer, a: Pointer, b: Pointer, n: number): void;
   sub(dst: Pointer, a: Pointer, b: Pointer, n: number): void;
   mul(dst: Pointer, a: Pointer, b: Pointer, n: number): void;
-  addConstant(dst: Pointer, a: Pointer, c: bigint, n: number): void;
-  mulConstant(dst: Pointer, a: Pointer, c: bigint, n: number): void;
+  addConstant(dst: Pointer, a: Pointer, c: number, n: number): void;
+  mulConstant(dst: Pointer, a: Pointer, c: number, n: number): void;
   addRow(dst: Pointer, a: Pointer, row: Pointer, rows: number, n: number): void;
+  mulRow(dst: Pointer, a: Pointer, row: Pointer, rows: number, n: number): void;
   reduce(dst: Pointer, a: Pointer, bits: number, n: number): void;
   shiftLeft(dst: Pointer, a: Pointer, bits: number, n: number): void;
-  shiftRight(dst: Pointer, a: Pointer, modulus: number, shift: number, increment: bigint, n: number): void;
+  shiftRight(dst: Pointer, a: Pointer, modulus: number, shift: number, increment: number, n: number): void;
   gather(dst: Pointer, a: Pointer, index: Pointer, n: number): void;
   encode(dst: Pointer, a: Pointer, factor: number, n: number): void;
   decode(dst: Pointer, a: Pointer, modulus: number, factor: number, n: number): void;
   pack(dst: Pointer, src: Pointer, n: number, bits: number): void;
   unpack(dst: Pointer, src: Pointer, n: number, bits: number): void;
+  unpackAdd(dst: Pointer, src: Pointer, n: number, bits: number): void;
   multiplyAdd(out: Pointer, W: Pointer, x: Pointer, rows: number, outer: number, inner: number): void;
   splitLimbs(dst: Pointer, src: Pointer, rows: number, inner: number): void;
   multiplyAddLimbs(out: Pointer, W: Pointer, x: Pointer, rows: number, outer: number, inner: number): void;
@@ -33,8 +35,8 @@ export interface Kernels {
     s: number,
     table: Pointer,
     window: number,
-    low: bigint,
-    high: bigint,
+    low: number,
+    high: number,
     negative: number,
   ): void;
   lift(
@@ -44,7 +46,7 @@ export interface Kernels {
     n: number,
     modulus: number,
     shift: number,
-    offset: bigint,
+    offset: number,
   ): void;
   finish(out: Pointer, n: number, u: Pointer, xhat: Pointer, s: number, D: Pointer): void;
   finishProduct(
@@ -68,7 +70,7 @@ export interface Kernels {
     wa: Pointer,
     wq: Pointer,
     P: Pointer,
-    first: bigint,
+    index: number,
   ): void;
   flipSelected(e: Pointer, sigma: Pointer, m: Pointer, n: number, nodeBits: number, s: number): void;
   selectedValues(D: Pointer, sigma: Pointer, m: Pointer, mu: Pointer, n: number, s: number): void;

@@ -46,25 +46,33 @@ describe("elementwise kernels agree with their scalar twins", () => {
 
   it("reduce, shiftLeft, shiftRight, addConstant", () => {
     fc.assert(
-      fc.property(words, fc.integer({ min: 1, max: 64 }), fc.nat(63), word, (list, bits, shift, c) => {
-        const run = (f: (v: Vector) => void) => {
-          const v = vector(list);
-          f(v);
-          return taken(v);
-        };
-        const { kernels } = ring;
-        const n = list.length;
-        expect(run((v) => kernels.reduce(v.ptr, v.ptr, bits, n))).toEqual(
-          list.map((x) => BigInt.asUintN(bits, x)),
-        );
-        expect(run((v) => kernels.shiftLeft(v.ptr, v.ptr, shift, n))).toEqual(
-          list.map((x) => u64(x << BigInt(shift))),
-        );
-        expect(run((v) => kernels.addConstant(v.ptr, v.ptr, c, n))).toEqual(list.map((x) => u64(x + c)));
-        expect(run((v) => kernels.shiftRight(v.ptr, v.ptr, bits, shift, 1n, n))).toEqual(
-          list.map((x) => u64((BigInt.asUintN(bits, x) >> BigInt(shift)) + 1n)),
-        );
-      }),
+      fc.property(
+        words,
+        fc.integer({ min: 1, max: 64 }),
+        fc.nat(63),
+        fc.maxSafeInteger(),
+        (list, bits, shift, c) => {
+          const run = (f: (v: Vector) => void) => {
+            const v = vector(list);
+            f(v);
+            return taken(v);
+          };
+          const { kernels } = ring;
+          const n = list.length;
+          expect(run((v) => kernels.reduce(v.ptr, v.ptr, bits, n))).toEqual(
+            list.map((x) => BigInt.asUintN(bits, x)),
+          );
+          expect(run((v) => kernels.shiftLeft(v.ptr, v.ptr, shift, n))).toEqual(
+            list.map((x) => u64(x << BigInt(shift))),
+          );
+          expect(run((v) => kernels.addConstant(v.ptr, v.ptr, c, n))).toEqual(
+            list.map((x) => u64(x + BigInt(c))),
+          );
+          expect(run((v) => kernels.shiftRight(v.ptr, v.ptr, bits, shift, 1, n))).toEqual(
+            list.map((x) => u64((BigInt.asUintN(bits, x) >> BigInt(shift)) + 1n)),
+          );
+        },
+      ),
     );
   });
 

@@ -11,6 +11,7 @@ import type { Material } from "../interpret/material.js";
 import { Party } from "../interpret/party.js";
 import { DealerSetup, PartySetup, type TensorShares } from "../interpret/setup.js";
 import { operation } from "../ops/index.js";
+import { type Draw, drawWords } from "../ops/operation.js";
 import type { Network } from "../plan/instantiate.js";
 import type { Node, OpenNode, SelectNode } from "../program/nodes.js";
 import type { Source } from "../random/stream.js";
@@ -231,14 +232,15 @@ class RiggedDealer extends Dealer {
     this.masks[node.id] = lock.vector(combine(mine, theirs, (a, b) => BigInt.asUintN(node.modulus, a + b)));
   }
 
-  override share(D: Vector, bits: number): void {
-    if (bits <= 0) return;
+  override share(D: Vector, draws: readonly Draw[]): void {
     const { lock } = this;
     const values = lock.words(D);
-    const mine = lock.mine(() => lock.uniform(values.length).map((v) => BigInt.asUintN(bits, v)));
+    // the modulus of each word; where a draw has no bits, its words mean nothing and are zero
+    const bits = draws.flatMap((d) => Array<number>(d.n).fill(Math.max(0, d.bits)));
+    const mine = lock.mine(() => lock.uniform(values.length).map((v, i) => BigInt.asUintN(bits[i]!, v)));
     this.give(
       mine,
-      combine(values, mine, (a, b) => BigInt.asUintN(bits, a - b)),
+      mine.map((v, i) => BigInt.asUintN(bits[i]!, values[i]! - v)),
     );
   }
 
@@ -288,8 +290,8 @@ class QueueMaterial implements Material {
     return this.lock.vector(words);
   }
 
-  share(n: number): Vector {
-    return this.mask(n);
+  share(draws: readonly Draw[]): Vector {
+    return this.mask(drawWords(draws));
   }
 
   selectionBits(words: number): Vector {
