@@ -3,7 +3,7 @@ import { SottoError } from "@sotto/core";
 import { type Frame, FrameDecoder } from "./frame.js";
 
 export interface FrameChannel {
-  /** Sends one frame, header included, in one write; the memory is the channel's from now on. No-op when closed. */
+  /** Sends one frame, or several, headers included, in one write; the memory is the channel's from now on. No-op when closed. */
   send(frame: Uint8Array): void;
   /** Resolves when what was sent has mostly left this process, or the channel is closed. */
   drained(): Promise<void>;

@@ -34,7 +34,7 @@ export class Link {
     return this.closedBy === undefined;
   }
 
-  /** Sends a data frame whose header is filled in. */
+  /** Sends a data frame whose header is filled in, or several. */
   send(frame: Uint8Array): void {
     this.channel.send(frame);
   }

@@ -249,6 +249,20 @@ const GROUP = 8;
  * c = low + 2^15 high, 0 <= low < 2^15.
  */
 export function tableLimbs(table: ActivationTable, window: number): Int16Array {
+  const known = madeLimbs.get(table) ?? new Map<number, Int16Array>();
+  madeLimbs.set(table, known);
+  let limbs = known.get(window);
+  if (!limbs) {
+    limbs = makeLimbs(table, window);
+    known.set(window, limbs);
+  }
+  return limbs;
+}
+
+/** Every run needs them. */
+const madeLimbs = new WeakMap<ActivationTable, Map<number, Int16Array>>();
+
+function makeLimbs(table: ActivationTable, window: number): Int16Array {
   const first = (table.window - window) / 2;
   const limbs: number[] = [];
   for (let group = 0; group < window; group += GROUP) {

@@ -12,8 +12,7 @@ export class Matrix {
   readonly outer: number;
   readonly inner: number;
   private readonly ring: Ring;
-  /** Made at the first product that can use them. */
-  private limbs: Vector | undefined;
+  private readonly limbs: Vector | undefined;
 
   /** @param words outer rows of inner words; they belong to the matrix from now on. */
   constructor(ring: Ring, words: Vector, outer: number, inner: number) {
@@ -21,16 +20,16 @@ export class Matrix {
     this.words = words;
     this.outer = outer;
     this.inner = inner;
+    this.limbs = outer >= LIMBS_ROWS ? limbsOf(ring, words, outer, inner) : undefined;
   }
 
   /** out [rows, outer] += x W^T mod 2^modulus, x [rows, inner]. */
   multiplyAdd(out: Vector, x: Vector, rows: number, modulus: number): void {
     const { ring, outer, inner } = this;
-    if (modulus > LIMBS_MODULUS || outer < LIMBS_ROWS) {
+    if (modulus > LIMBS_MODULUS || !this.limbs) {
       ring.kernels.multiplyAdd(out.ptr, this.words.ptr, x.ptr, rows, outer, inner);
       return;
     }
-    this.limbs ??= limbsOf(ring, this.words, outer, inner);
     const limbs = limbsOf(ring, x, rows, inner);
     ring.kernels.multiplyAddLimbs(out.ptr, this.limbs.ptr, limbs.ptr, rows, outer, inner);
     limbs.free();

@@ -1,9 +1,12 @@
 /** One session's randomness: made once, streamed to server 1 as it grants credits, then gone. */
 import { Dealer, type DealerSetup, type Ring, SottoError } from "@sotto/core";
-import { dataFrame, frameTag, type Link, type Tag } from "@sotto/wire";
+import { frameTag, HEADER_BYTES, type Link, type Tag, writeHeader } from "@sotto/wire";
 import type { Leased } from "../lease.js";
 import type { Run } from "../runs.js";
 import { Slices } from "../yield.js";
+
+/** Frames are collected until there is this much to write. */
+const WRITE_BYTES = 2 ** 16;
 
 export interface DealingOptions {
   ring: Ring;
@@ -65,9 +68,7 @@ export class Dealing {
     try {
       const slices = new Slices();
       while (!this.cancelled && !this.dealer.done && this.credits > 0) {
-        const words = this.dealer.deal();
-        this.credits--;
-        this.options.link.send(dataFrame(this.stage++, this.tag, words));
+        this.options.link.send(this.frames());
         await this.options.link.drained();
         if (slices.over) await slices.pause();
       }
@@ -76,6 +77,20 @@ export class Dealing {
     }
     this.running = false;
     if (failure || this.cancelled || this.dealer.done) this.end(failure);
+  }
+
+  /** The next stages' frames, several small ones together: writing costs more than what is written. */
+  private frames(): Uint8Array {
+    const frames: Uint8Array[] = [];
+    let bytes = 0;
+    while (bytes < WRITE_BYTES && !this.dealer.done && this.credits > 0) {
+      const frame = this.dealer.deal(HEADER_BYTES);
+      writeHeader(frame, this.stage++, this.tag);
+      this.credits--;
+      frames.push(frame);
+      bytes += frame.length;
+    }
+    return frames.length === 1 ? frames[0]! : Buffer.concat(frames);
   }
 
   private end(error?: unknown): void {
