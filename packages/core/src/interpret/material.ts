@@ -126,10 +126,11 @@ export class CorrectedMaterial implements Material {
   }
 
   share(draws: readonly Draw[]): Vector {
-    const out = this.ring.zeros(drawWords(draws));
+    const out = this.ring.alloc(drawWords(draws));
     let to = 0;
     for (const { n, bits } of draws) {
       if (bits > 0) this.stage().into(out, bits, to, n);
+      else this.ring.wipe(out, to, n);
       to += n;
     }
     return out;

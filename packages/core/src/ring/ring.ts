@@ -77,8 +77,14 @@ export class Ring {
   /** A vector of n zeros. */
   zeros(n: number): Vector {
     const v = this.alloc(n);
-    this.heap().fill(0, v.ptr, v.ptr + n * 8);
+    this.wipe(v, 0, n);
     return v;
+  }
+
+  /** Sets a vector's words from..from + n - 1 to zero. */
+  wipe(v: Vector, from: number, n: number): void {
+    const start = v.ptr + from * 8;
+    this.heap().fill(0, start, start + n * 8);
   }
 
   /** Copies words from..from + n - 1 of a vector to another one's words to..to + n - 1. */
