@@ -38,6 +38,8 @@ export function kernelCases(ring: Ring): KernelCase[] {
   const planes = [random(8 * N), random(8 * N), random(8 * N)].map((v) => v.ptr) as [number, number, number];
   const bits = random((N * 2 ** NODE_BITS) / 64).ptr;
   const matrix = random(OUTER * INNER).ptr;
+  // six bytes a word
+  const [matrixLimbs, operand] = [random(OUTER * INNER).ptr, random(N).ptr];
   const key = random(4).ptr;
   const table = activationTable({ name: "sigmoid" }, 8, 28);
   const window = windowOf(table, NODE_BITS);
@@ -55,17 +57,19 @@ export function kernelCases(ring: Ring): KernelCase[] {
     element("add", () => k.add(out, a, b, N)),
     element("sub", () => k.sub(out, a, b, N)),
     element("mul", () => k.mul(out, a, b, N)),
-    element("addConstant", () => k.addConstant(out, a, 12345n, N)),
-    element("mulConstant", () => k.mulConstant(out, a, 12345n, N)),
+    element("addConstant", () => k.addConstant(out, a, 12345, N)),
+    element("mulConstant", () => k.mulConstant(out, a, 12345, N)),
     element("addRow", () => k.addRow(out, a, b, N / INNER, INNER)),
+    element("mulRow", () => k.mulRow(out, a, b, N / INNER, INNER)),
     element("reduce", () => k.reduce(out, a, BITS, N)),
     element("shiftLeft", () => k.shiftLeft(out, a, 14, N)),
-    element("shiftRight", () => k.shiftRight(out, a, BITS, 14, 1n, N)),
+    element("shiftRight", () => k.shiftRight(out, a, BITS, 14, 1, N)),
     element("gather", () => k.gather(out, a, index.ptr, N)),
     element("encode", () => k.encode(out, doubles.ptr, 2 ** 14, N)),
     element("decode", () => k.decode(out, a, BITS, 2 ** -14, N)),
     element("pack", () => k.pack(out, a, N, BITS)),
     element("unpack", () => k.unpack(out, a, N, BITS)),
+    element("unpackAdd", () => k.unpackAdd(out, a, N, BITS)),
     {
       name: "chacha20",
       per: "word",
@@ -78,11 +82,18 @@ export function kernelCases(ring: Ring): KernelCase[] {
       count: OUTER * INNER,
       run: () => k.multiplyAdd(out, matrix, a, 1, OUTER, INNER),
     },
+    element("splitLimbs", () => k.splitLimbs(operand, a, N / INNER, INNER)),
+    {
+      name: "multiplyAddLimbs",
+      per: `product, ${OUTER} x ${INNER}`,
+      count: OUTER * INNER,
+      run: () => k.multiplyAddLimbs(out, matrixLimbs, operand, 1, OUTER, INNER),
+    },
     {
       name: "select",
       per: `element, ${2 ** NODE_BITS} nodes`,
       count: N,
-      run: () => k.select(out, a, bits, N, NODE_BITS, s, nodes.ptr, window, 0n, 1n << 28n, 1),
+      run: () => k.select(out, a, bits, N, NODE_BITS, s, nodes.ptr, window, 0, 2 ** 28, 1),
     },
     {
       name: "flipSelected",
@@ -91,12 +102,12 @@ export function kernelCases(ring: Ring): KernelCase[] {
       run: () => k.flipSelected(bits, out, a, N, NODE_BITS, s),
     },
     element("selectedValues", () => k.selectedValues(out, a, b, planes[0], N, s)),
-    element("lift", () => k.lift(out, planes[0], a, N, BITS, 14, 0n)),
+    element("lift", () => k.lift(out, planes[0], a, N, BITS, 14, 0)),
     element("finish", () => k.finish(out, N, planes[0], a, s, planes[1])),
     element("finishProduct", () =>
       k.finishProduct(out, N, planes[0], a, s, a, b, planes[0], planes[1], planes[2], 0),
     ),
-    element("liftedProduct", () => k.liftedProduct(out, N, a, b, a, b, planes[0], 1n)),
+    element("liftedProduct", () => k.liftedProduct(out, N, a, b, a, b, planes[0], 1)),
   ];
 }
 
