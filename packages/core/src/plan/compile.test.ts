@@ -55,7 +55,9 @@ describe("a model that does not fit", () => {
 
   it("may have too many steps for the proven bound of its state", () => {
     const model = randomGru({ ...shape, steps: 8193 });
-    expect(failure(() => compile(model)).message).toMatch(/8193 time steps; with states up to 1 at most 8192/);
+    expect(failure(() => compile(model)).message).toMatch(
+      /8193 time steps; with states up to 1 at most 8192/,
+    );
   });
 });
 
