@@ -1,4 +1,5 @@
-import type { Constant, Layer, ModelDescription, Tensor } from "@sotto/core";
+import type { ModelDescription } from "@sotto/core";
+import { needed, record, tensorsOf } from "../parts.js";
 import type { Context } from "./context.js";
 import { quote, unsupported } from "./errors.js";
 import type { Value } from "./values.js";
@@ -46,35 +47,4 @@ function check(value: Value, name: string): void {
     unsupported(
       `the model's output ${quote(name)} has steps that a Masking layer with mask_value = ${value.mask.value} has set to 0; use mask_value = 0`,
     );
-}
-
-/** Layers are in order, so one walk from the end finds those that are read. */
-function needed(layers: readonly Layer[], outputs: readonly string[]): Layer[] {
-  const wanted = new Set(outputs);
-  const kept: Layer[] = [];
-  for (const layer of [...layers].reverse()) {
-    if (!layer.outputs.some((o) => wanted.has(o))) continue;
-    for (const input of layer.inputs) if (input) wanted.add(input);
-    kept.push(layer);
-  }
-  return kept.reverse();
-}
-
-/** Of the layers that this importer writes. */
-function tensorsOf(layer: Layer): string[] {
-  const names = (): (string | undefined)[] => {
-    if (layer.op === "gru") return [layer.W, layer.U, layer.bW, layer.bU];
-    if (layer.op === "dense") return [layer.A, layer.b];
-    if (layer.op === "conv1d") return [layer.W, layer.b];
-    if (layer.op === "affine") return [layer.scale, layer.offset];
-    return layer.op === "embedding" ? [layer.table] : [];
-  };
-  return names().filter((n) => n !== undefined);
-}
-
-/** Without a prototype: a value may be named "toString". */
-function record<T extends Tensor | Constant>(entries: [string, T][]): Record<string, T> {
-  const result: Record<string, T> = Object.create(null);
-  for (const [name, item] of entries) result[name] = item;
-  return result;
 }

@@ -1,8 +1,8 @@
 import { type ModelDescription, SottoError } from "@sotto/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { tensorsOf } from "../parts.js";
 import { fixture, makeGruModel, randomModel, writeRandomModel } from "../testing/index.js";
-import { weightsOf } from "./finish.js";
 import { importOnnx } from "./import.js";
 
 const RUNS = process.env.SOTTO_LONG ? 20_000 : 500;
@@ -34,8 +34,7 @@ function expectWhole(model: ModelDescription): void {
   for (const layer of model.layers) {
     for (const name of layer.inputs) if (name) expect(known).toContain(name);
     for (const name of layer.outputs) if (name) known.add(name);
-    const weights = weightsOf(layer);
-    for (const name of weights) if (name !== undefined) expect(tensors).toContain(name);
+    for (const name of tensorsOf(layer)) expect(tensors).toContain(name);
   }
   for (const { name } of model.outputs) expect(known).toContain(name);
   for (const { shape, data } of [...Object.values(model.tensors), ...Object.values(model.constants)]) {

@@ -1,4 +1,5 @@
-import type { Constant, Layer, ModelDescription, ModelInput, Tensor } from "@sotto/core";
+import type { Constant, ModelDescription, ModelInput } from "@sotto/core";
+import { needed, record, tensorsOf } from "../parts.js";
 import type { Context } from "./context.js";
 import { badModel, quote, unsupported } from "./errors.js";
 import { isSorted } from "./sorted.js";
@@ -20,7 +21,7 @@ export function finish(
   const layers = needed(ctx.layers, outputs);
   const read = new Set([...layers.flatMap((l) => l.inputs), ...outputs]);
   for (const layer of layers) layer.outputs = layer.outputs.map((o) => (read.has(o) ? o : ""));
-  const weights = uses(layers);
+  const weights = new Set(layers.flatMap(tensorsOf));
   return {
     name,
     inputs,
@@ -50,44 +51,6 @@ function nameOutput(ctx: Context, output: string): void {
   ctx.layers.push({ op: "identity", name: output, inputs: [value.name], outputs: [output] });
 }
 
-/** Layers are in order, so one walk from the end finds those that are read. */
-function needed(layers: readonly Layer[], outputs: readonly string[]): Layer[] {
-  const wanted = new Set(outputs);
-  const kept: Layer[] = [];
-  for (const layer of [...layers].reverse()) {
-    if (!layer.outputs.some((o) => wanted.has(o))) continue;
-    for (const input of layer.inputs) if (input) wanted.add(input);
-    kept.push(layer);
-  }
-  return kept.reverse();
-}
-
-function uses(layers: readonly Layer[]): Set<string> {
-  const names = new Set<string>();
-  for (const layer of layers) {
-    for (const t of weightsOf(layer)) if (t !== undefined) names.add(t);
-  }
-  return names;
-}
-
-/** The names of the tensors that a layer has; undefined for optional ones. */
-export function weightsOf(layer: Layer): (string | undefined)[] {
-  switch (layer.op) {
-    case "gru":
-      return [layer.W, layer.U, layer.bW, layer.bU, layer.initial];
-    case "dense":
-      return [layer.A, layer.b];
-    case "conv1d":
-      return [layer.W, layer.b];
-    case "affine":
-      return [layer.scale, layer.offset];
-    case "embedding":
-      return [layer.table];
-    default:
-      return [];
-  }
-}
-
 function constants(ctx: Context, read: ReadonlySet<string>): [string, Constant][] {
   const kept: [string, Constant][] = [];
   for (const value of ctx.constants())
@@ -103,11 +66,4 @@ function publicConstant(value: ConstantValue): Constant {
         "it would have to be made public, so this is not supported",
     );
   return { shape: value.shape, data: Array.from(value.data) };
-}
-
-/** Without a prototype: a value may be named "toString". */
-function record<T extends Tensor | Constant>(entries: [string, T][]): Record<string, T> {
-  const result: Record<string, T> = Object.create(null);
-  for (const [name, item] of entries) result[name] = item;
-  return result;
 }
