@@ -58,7 +58,7 @@ export class Arguments {
   }
 
   /** Marks arguments that mean nothing for the result. */
-  skip(...names: string[]): void {
+  ignore(...names: string[]): void {
     for (const name of names) this.known.add(name);
   }
 

@@ -17,7 +17,7 @@ const nothing: Module = {
   positional: ["p"],
   value: "p",
   make: (args) => {
-    args.skip("p", "inplace");
+    args.ignore("p", "inplace");
     return undefined;
   },
 };
@@ -27,7 +27,7 @@ const gru: Module = {
   value: "weights",
   make: (args, name) => {
     const sizes = args.sizes("hidden_size", "input_size");
-    args.skip("dropout", "batch_first");
+    args.ignore("dropout", "batch_first");
     return {
       ...weighted(args, name, sizes && [3 * sizes[0]!, sizes[1]!]),
       op: "gru",
@@ -65,7 +65,7 @@ const embedding: Module = {
   positional: ["num_embeddings", "embedding_dim"],
   value: "weights",
   make: (args, name) => {
-    args.skip("padding_idx", "sparse", "scale_grad_by_freq");
+    args.ignore("padding_idx", "sparse", "scale_grad_by_freq");
     if ((args.get("max_norm") ?? null) !== null)
       unsupported(`${args.where}: max_norm is not supported. In Python, scale the table's rows down once`);
     return { op: "embedding", name, expected: args.sizes("num_embeddings", "embedding_dim") };
@@ -98,7 +98,7 @@ const batchNorm: Module = {
   positional: ["num_features"],
   value: "weights",
   make: (args, name) => {
-    args.skip("momentum", "affine");
+    args.ignore("momentum", "affine");
     if (args.boolean("track_running_stats") === false)
       unsupported(`${args.where}: it has no running statistics, so that it would depend on the batch`);
     return {
@@ -123,7 +123,7 @@ const softmax = (op: "softmax" | "logSoftmax"): Module => ({
 const activation = (make: (args: Arguments) => Activation): Module => ({
   value: "",
   make: (args) => {
-    args.skip("inplace");
+    args.ignore("inplace");
     return { op: "activation", activation: make(args) };
   },
 });
@@ -140,7 +140,7 @@ const pool = (fn: "mean" | "max"): Module => ({
 
 const softplus = activation((args) => {
   if (args.number("beta", 1) !== 1) unsupported(`${args.where}: beta is not 1, which alone is supported`);
-  args.skip("threshold");
+  args.ignore("threshold");
   return { name: "softplus" };
 });
 
