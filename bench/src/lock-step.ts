@@ -50,7 +50,6 @@ export function lockStep(
       times.online[i] += ms;
     }, work);
 
-  const none = new Uint8Array(0);
   while (!dealer.done) {
     const corrections = timed(
       (ms) => {
@@ -63,7 +62,7 @@ export function lockStep(
         (ms) => {
           times.prepare[i] += ms;
         },
-        () => parties[i].prepare(i === 0 ? none : corrections),
+        () => parties[i].prepare(corrections[i]),
       );
     }
   }

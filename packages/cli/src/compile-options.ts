@@ -6,6 +6,8 @@ import {
   gruFunctions,
   type ModelDescription,
   type ModelInput,
+  PROFILES,
+  type Profile,
   type Range,
   SottoError,
 } from "@sotto/core";
@@ -25,6 +27,7 @@ export interface ModelOptions {
   inputRange?: Ranges;
   stateBound?: Bounds;
   privateEmbeddings?: boolean;
+  profile?: Profile;
 }
 
 /** `[NAME=]R`, several times: declared ranges; "" holds the one for all inputs. `{ file }` is read by compileOptions. */
@@ -43,11 +46,14 @@ export function addModelOptions(command: Command): Command {
     "(repeatable); what goes beyond is clipped";
   const tables =
     "keep embedding tables secret: the client shares a one-hot vector for each token, as long as the vocabulary";
+  const profile =
+    "lan: least work (default); wan: three rounds a step where it is five, for servers that are far from each other";
   return command
     .addOption(configOption())
     .addOption(new Option("--input-range <[name=]R>", range).argParser(inputRange))
     .addOption(new Option("--state-bound <[layer=]B>", bound).argParser(stateBound))
-    .option("--private-embeddings", tables);
+    .option("--private-embeddings", tables)
+    .addOption(new Option("--profile <profile>", profile).choices(PROFILES));
 }
 
 function configOption(): Option {
@@ -105,6 +111,7 @@ export async function compileOptions(
     range: rangesOf(model.inputs, ranges),
     ...(bounds ? { stateBound: bounds } : {}),
     ...(options.privateEmbeddings ? { privateEmbeddings: true } : {}),
+    ...(options.profile ? { profile: options.profile } : {}),
   };
 }
 

@@ -1,4 +1,5 @@
-// ChaCha20 (RFC 8439), four blocks at a time: lane l of every vector belongs to block counter + l.
+// ChaCha20 (RFC 8439), four blocks at a time. In a stream's, lane l of every vector belongs to block counter + l; in a
+// tree's (point.ts), to element l.
 
 // @ts-expect-error: decorator
 @inline
@@ -33,24 +34,24 @@ function storeTransposed(dst: usize, a: v128, b: v128, c: v128, d: v128): void {
   v128.store(dst, v128.shuffle<u64>(AB, CD, 1, 3), 192);
 }
 
-/** Writes 256 bytes of key stream: blocks counter .. counter + 3. key: 32 bytes. */
-function fourBlocks(dst: usize, key: usize, nonce0: i32, nonce1: i32, nonce2: i32, counter: i32): void {
-  let x0 = i32x4.splat(0x61707865);
-  let x1 = i32x4.splat(0x3320646e);
-  let x2 = i32x4.splat(0x79622d32);
-  let x3 = i32x4.splat(0x6b206574);
-  let x4 = v128.load32_splat(key, 0);
-  let x5 = v128.load32_splat(key, 4);
-  let x6 = v128.load32_splat(key, 8);
-  let x7 = v128.load32_splat(key, 12);
-  let x8 = v128.load32_splat(key, 16);
-  let x9 = v128.load32_splat(key, 20);
-  let x10 = v128.load32_splat(key, 24);
-  let x11 = v128.load32_splat(key, 28);
-  let x12 = i32x4.add(i32x4.splat(counter), i32x4(0, 1, 2, 3));
-  let x13 = i32x4.splat(nonce0);
-  let x14 = i32x4.splat(nonce1);
-  let x15 = i32x4.splat(nonce2);
+/** The block function on four states at once: word i of the state of lane l is lane l of vector i. */
+export function blocks(out: usize, input: usize): void {
+  let x0 = v128.load(input, 0);
+  let x1 = v128.load(input, 16);
+  let x2 = v128.load(input, 32);
+  let x3 = v128.load(input, 48);
+  let x4 = v128.load(input, 64);
+  let x5 = v128.load(input, 80);
+  let x6 = v128.load(input, 96);
+  let x7 = v128.load(input, 112);
+  let x8 = v128.load(input, 128);
+  let x9 = v128.load(input, 144);
+  let x10 = v128.load(input, 160);
+  let x11 = v128.load(input, 176);
+  let x12 = v128.load(input, 192);
+  let x13 = v128.load(input, 208);
+  let x14 = v128.load(input, 224);
+  let x15 = v128.load(input, 240);
 
   for (let round = 0; round < 20; round += 2) {
     // column 0
@@ -127,30 +128,51 @@ function fourBlocks(dst: usize, key: usize, nonce0: i32, nonce1: i32, nonce2: i3
     x4 = rotate(v128.xor(x4, x9), 7);
   }
 
-  x0 = i32x4.add(x0, i32x4.splat(0x61707865));
-  x1 = i32x4.add(x1, i32x4.splat(0x3320646e));
-  x2 = i32x4.add(x2, i32x4.splat(0x79622d32));
-  x3 = i32x4.add(x3, i32x4.splat(0x6b206574));
-  x4 = i32x4.add(x4, v128.load32_splat(key, 0));
-  x5 = i32x4.add(x5, v128.load32_splat(key, 4));
-  x6 = i32x4.add(x6, v128.load32_splat(key, 8));
-  x7 = i32x4.add(x7, v128.load32_splat(key, 12));
-  x8 = i32x4.add(x8, v128.load32_splat(key, 16));
-  x9 = i32x4.add(x9, v128.load32_splat(key, 20));
-  x10 = i32x4.add(x10, v128.load32_splat(key, 24));
-  x11 = i32x4.add(x11, v128.load32_splat(key, 28));
-  x12 = i32x4.add(x12, i32x4.add(i32x4.splat(counter), i32x4(0, 1, 2, 3)));
-  x13 = i32x4.add(x13, i32x4.splat(nonce0));
-  x14 = i32x4.add(x14, i32x4.splat(nonce1));
-  x15 = i32x4.add(x15, i32x4.splat(nonce2));
-
-  storeTransposed(dst + 0, x0, x1, x2, x3);
-  storeTransposed(dst + 16, x4, x5, x6, x7);
-  storeTransposed(dst + 32, x8, x9, x10, x11);
-  storeTransposed(dst + 48, x12, x13, x14, x15);
+  v128.store(out, i32x4.add(x0, v128.load(input, 0)), 0);
+  v128.store(out, i32x4.add(x1, v128.load(input, 16)), 16);
+  v128.store(out, i32x4.add(x2, v128.load(input, 32)), 32);
+  v128.store(out, i32x4.add(x3, v128.load(input, 48)), 48);
+  v128.store(out, i32x4.add(x4, v128.load(input, 64)), 64);
+  v128.store(out, i32x4.add(x5, v128.load(input, 80)), 80);
+  v128.store(out, i32x4.add(x6, v128.load(input, 96)), 96);
+  v128.store(out, i32x4.add(x7, v128.load(input, 112)), 112);
+  v128.store(out, i32x4.add(x8, v128.load(input, 128)), 128);
+  v128.store(out, i32x4.add(x9, v128.load(input, 144)), 144);
+  v128.store(out, i32x4.add(x10, v128.load(input, 160)), 160);
+  v128.store(out, i32x4.add(x11, v128.load(input, 176)), 176);
+  v128.store(out, i32x4.add(x12, v128.load(input, 192)), 192);
+  v128.store(out, i32x4.add(x13, v128.load(input, 208)), 208);
+  v128.store(out, i32x4.add(x14, v128.load(input, 224)), 224);
+  v128.store(out, i32x4.add(x15, v128.load(input, 240)), 240);
 }
 
-/** Writes the key stream of (key, nonce) from block 0 on, in whole groups of 256 bytes. */
+/** The constant words of a state with a key of 256 bits: "expand 32-byte k". */
+export function setConstants(state: usize): void {
+  v128.store(state, i32x4.splat(0x61707865));
+  v128.store(state, i32x4.splat(0x3320646e), 16);
+  v128.store(state, i32x4.splat(0x79622d32), 32);
+  v128.store(state, i32x4.splat(0x6b206574), 48);
+}
+
+const state = memory.data(256, 16);
+const made = memory.data(256, 16);
+
+/** Writes the key stream of (key, nonce) from block 0 on, in whole groups of 256 bytes. key: 32 bytes. */
 export function chacha20(dst: usize, groups: i32, key: usize, nonce0: i32, nonce1: i32, nonce2: i32): void {
-  for (let g = 0; g < groups; g++) fourBlocks(dst + (<usize>g << 8), key, nonce0, nonce1, nonce2, g << 2);
+  setConstants(state);
+  for (let i: usize = 0; i < 8; i++) v128.store(state + (i << 4), v128.load32_splat(key + (i << 2)), 64);
+  v128.store(state, i32x4.splat(nonce0), 208);
+  v128.store(state, i32x4.splat(nonce1), 224);
+  v128.store(state, i32x4.splat(nonce2), 240);
+  for (let g = 0; g < groups; g++) {
+    v128.store(state, i32x4.add(i32x4.splat(g << 2), i32x4(0, 1, 2, 3)), 192);
+    blocks(made, state);
+    for (let i: usize = 0; i < 4; i++) {
+      const from = made + (i << 6);
+      const to = dst + (<usize>g << 8) + (i << 4);
+      storeTransposed(to, v128.load(from), v128.load(from, 16), v128.load(from, 32), v128.load(from, 48));
+    }
+  }
+  memory.fill(state, 0, 256);
+  memory.fill(made, 0, 256);
 }

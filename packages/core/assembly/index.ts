@@ -7,6 +7,7 @@ export * from "./deal";
 export * from "./finish";
 export * from "./linear";
 export * from "./pack";
+export * from "./point";
 export * from "./select";
 export * from "./vector";
 

@@ -21,6 +21,12 @@ const limits = z.strictObject({
     .default(2 ** 28),
   /** Sessions at the same time. */
   maxSessions: z.number().int().min(1).default(64),
+  /** Bytes of correlated randomness that all sessions together may have prepared ahead of their rounds. */
+  preparedBytes: z
+    .number()
+    .int()
+    .min(0)
+    .default(3 * 2 ** 23),
 });
 
 const dealerConfig = z.strictObject({ listen: address, tls, log: log.optional() });

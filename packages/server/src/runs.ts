@@ -5,6 +5,7 @@ import {
   instantiate,
   type Network,
   type Plan,
+  preparedBytes,
   roundBytes,
   rounds,
   runHash,
@@ -20,14 +21,11 @@ export interface Run {
   hash: string;
   cost: Cost;
   stages: number;
-  /** How many stages may be prepared ahead of the rounds. */
-  window: number;
+  /** Bytes of memory that each stage's correlated randomness takes from when it is prepared until it is used. */
+  prepared: Float64Array;
 }
 
 const KEPT = 16;
-/** Stages ahead; fewer where they are large, so that what is prepared and not used yet stays below WINDOW_BYTES. */
-const WINDOW = 1024;
-const WINDOW_BYTES = 2 ** 28;
 
 export class Runs {
   private readonly kept = new Map<string, Run>();
@@ -58,7 +56,7 @@ function makeRun(plan: Plan, sizes: Sizes): Run {
   let largest = 1;
   for (let s = 0; s < stages; s++) {
     const bytes = Math.max(
-      stageCorrectionBytes(program, s),
+      stageCorrectionBytes(program, s, 1),
       s < rounds(program) ? roundBytes(program, s + 1) : 0,
     );
     largest = Math.max(largest, bytes);
@@ -70,6 +68,6 @@ function makeRun(plan: Plan, sizes: Sizes): Run {
         "are sent at once: split the batch",
     );
   }
-  const window = Math.max(2, Math.min(WINDOW, Math.floor(WINDOW_BYTES / largest)));
-  return { network, hash: runHash(plan, sizes), cost: cost(program), stages, window };
+  const prepared = Float64Array.from(program.stages, (_, stage) => preparedBytes(program, stage));
+  return { network, hash: runHash(plan, sizes), cost: cost(program), stages, prepared };
 }

@@ -57,7 +57,7 @@ export const controlMessage = z.discriminatedUnion("type", [
   z.object({ type: type("deal"), session: id, setup: id, plan: hex32, sizes }),
   /** The dealer to each server: its seed for this session, and the id of the randomness. */
   z.object({ type: type("dealt"), session: id, deal: id, setup: id, plan: hex32, sizes, seed: hex32 }),
-  /** Server 1 to the dealer: so many more stages may be sent. */
+  /** A server to the dealer: so many more stages may be sent. */
   z.object({
     type: type("credit"),
     deal: id,

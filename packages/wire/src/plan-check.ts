@@ -1,5 +1,5 @@
 /** A plan that came from somebody else: is it one? What it means is for core's instantiate() to judge. */
-import { PLAN_VERSION, type Plan, SottoError } from "@sotto/core";
+import { PLAN_VERSION, type Plan, PROFILES, SottoError } from "@sotto/core";
 import { z } from "zod";
 
 const dimension = z.union([z.number().int().min(0), z.string()]);
@@ -79,6 +79,7 @@ const plan = z.object({
   outputs: z.array(named),
   layers: z.array(layer),
   constants: z.record(z.string(), z.object({ shape, data: z.array(finite) })),
+  profile: z.enum(PROFILES),
   precision: z.object({ operand: scale, weight: scale, gate: scale, activation: scale }),
   ranges: z.record(z.string(), z.union([finite, z.array(finite)])),
   tensors: z.array(

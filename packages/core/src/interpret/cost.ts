@@ -1,6 +1,7 @@
 /** What a run costs, from the program alone: known before anything runs, and equal to what is measured. */
 import { operation } from "../ops/index.js";
-import { drawBytes } from "../ops/operation.js";
+import { drawBytes, drawWords } from "../ops/operation.js";
+import type { Node } from "../program/nodes.js";
 import { inOrder, type Program, roundBytes, rounds } from "../program/program.js";
 import { packedBytes } from "../ring/packed.js";
 
@@ -11,6 +12,8 @@ export interface Cost {
   openingBytes: number;
   /** Bytes of correction words from the dealer to server 1, without frames. */
   correctionBytes: number;
+  /** Those of them that server 0 gets as well. */
+  commonBytes: number;
   /** Bytes of each share that the client sends and gets. */
   inputBytes: number;
   outputBytes: number;
@@ -19,21 +22,39 @@ export interface Cost {
 export function cost(program: Program): Cost {
   let openingBytes = 0;
   for (let round = 1; round <= rounds(program); round++) openingBytes += roundBytes(program, round);
-  let correctionBytes = 0;
-  for (let s = 0; s < program.stages.length; s++) correctionBytes += stageCorrectionBytes(program, s);
+  const corrections = (server: 0 | 1) =>
+    program.stages.reduce((sum, _, stage) => sum + stageCorrectionBytes(program, stage, server), 0);
   return {
     rounds: rounds(program),
     openingBytes,
-    correctionBytes,
+    correctionBytes: corrections(1),
+    commonBytes: corrections(0),
     inputBytes: program.inputs.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0),
     outputBytes: program.outputs.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0),
   };
 }
 
-/** Bytes of correction words of one stage. */
-export function stageCorrectionBytes(program: Program, stage: number): number {
+/** Bytes of correction words of one stage for a server. */
+export function stageCorrectionBytes(program: Program, stage: number, server: 0 | 1): number {
   const { local, openings } = program.stages[stage]!;
-  return [...local, ...openings].reduce((sum, n) => sum + drawBytes(operation(n).draws(n, program)), 0);
+  return [...local, ...openings].reduce((sum, n) => sum + correctionBytes(n, program, server), 0);
+}
+
+function correctionBytes(node: Node, program: Program, server: 0 | 1): number {
+  const { draws, common } = operation(node);
+  return (server === 1 ? drawBytes(draws(node, program)) : 0) + drawBytes(common?.(node, program) ?? []);
+}
+
+/** Bytes of memory that what a server prepares for a stage takes until it is used. */
+export function preparedBytes(program: Program, stage: number): number {
+  const { local, openings } = program.stages[stage]!;
+  let words = 0;
+  for (const node of [...local, ...openings]) {
+    const { draws, expanded } = operation(node);
+    words += drawWords(draws(node, program)) + (expanded?.(node, program) ?? 0);
+    if (node.op === "open") words += node.length;
+  }
+  return words * 8;
 }
 
 /** Cost by layer: bytes opened (each direction) and of correction, in the order of first appearance. */
@@ -45,7 +66,7 @@ export function costByLayer(
     const entry = layers.get(node.label) ?? { label: node.label, openingBytes: 0, correctionBytes: 0 };
     layers.set(node.label, entry);
     if (node.op === "open") entry.openingBytes += packedBytes(node.length, node.modulus);
-    entry.correctionBytes += drawBytes(operation(node).draws(node, program));
+    entry.correctionBytes += correctionBytes(node, program, 1);
   }
   return [...layers.values()];
 }

@@ -1,18 +1,19 @@
 /**
  * The dealer's interpretation: walks the program over masks alone and produces, stage by stage, the
- * correction words for server 1. It holds no share of any weight, input or output. One Dealer deals once.
+ * correction words for server 1, and for both servers those of point vectors. It holds no share of any weight, input or output. One Dealer deals once.
  */
 import { SottoError } from "../errors.js";
 import { operation } from "../ops/index.js";
 import type { Draw } from "../ops/operation.js";
-import type { NodeId, OpenNode, Selection } from "../program/nodes.js";
+import type { LookupNode, NodeId, OpenNode, Selection } from "../program/nodes.js";
 import type { Program } from "../program/program.js";
-import { type Source, Stream } from "../random/stream.js";
+import type { Source } from "../random/stream.js";
 import type { Matrix } from "../ring/matrix.js";
 import { Packer } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
 import { stageCorrectionBytes } from "./cost.js";
-import { type MaterialSources, STREAM, server0Sources } from "./material.js";
+import { type MaterialSources, type OwnSources, server0Sources, server1Sources } from "./material.js";
+import { dealPoints, type PointShape } from "./points.js";
 import type { DealerSetup } from "./setup.js";
 
 export class Dealer {
@@ -25,16 +26,24 @@ export class Dealer {
   private readonly values: (Vector | undefined)[] = [];
   private readonly setup: DealerSetup;
   private readonly server0: MaterialSources;
-  private readonly masks1: Source;
+  private readonly server1: OwnSources;
+  /** Corrections for server 1, and those of them that server 0 gets as well. */
   private out: Packer | undefined;
+  private common: Packer | undefined;
   private nextStage = 0;
 
-  constructor(ring: Ring, program: Program, setup: DealerSetup, server0: MaterialSources, masks1: Source) {
+  constructor(
+    ring: Ring,
+    program: Program,
+    setup: DealerSetup,
+    server0: MaterialSources,
+    server1: OwnSources,
+  ) {
     this.ring = ring;
     this.program = program;
     this.setup = setup;
     this.server0 = server0;
-    this.masks1 = masks1;
+    this.server1 = server1;
   }
 
   static fromSeeds(
@@ -43,42 +52,44 @@ export class Dealer {
     setup: DealerSetup,
     seeds: readonly [Uint8Array, Uint8Array],
   ): Dealer {
-    const masks1 = new Stream(ring, seeds[1], STREAM.mask);
-    return new Dealer(ring, program, setup, server0Sources(ring, seeds[0]), masks1);
+    return new Dealer(ring, program, setup, server0Sources(ring, seeds[0]), server1Sources(ring, seeds[1]));
   }
 
   get done(): boolean {
     return this.nextStage === this.program.stages.length;
   }
 
-  /** The corrections of the next stage, with `room` bytes left free in front. */
-  deal(room = 0): Uint8Array {
+  /** The corrections of the next stage for either server, with `room` bytes left free in front. */
+  deal(room = 0): [Uint8Array, Uint8Array] {
     const index = this.nextStage++;
     const stage = this.program.stages[index];
     if (!stage) throw new SottoError("material", "all stages have been dealt; a dealer deals once");
-    const bytes = stageCorrectionBytes(this.program, index);
-    this.out = new Packer(this.ring, bytes);
+    const bytes = [0, 1].map((server) => stageCorrectionBytes(this.program, index, server as 0 | 1));
+    this.common = new Packer(this.ring, bytes[0]!);
+    this.out = new Packer(this.ring, bytes[1]!);
     for (const nodes of [stage.local, stage.openings]) {
       for (const node of nodes) {
         operation(node).deal(node, this);
         for (const id of this.program.lastUse[node.id] ?? []) this.drop(id);
       }
     }
-    const corrections = this.out.take(room);
+    const corrections: [Uint8Array, Uint8Array] = [this.common.take(room), this.out.take(room)];
+    this.common = undefined;
     this.out = undefined;
-    if (corrections.length !== room + bytes) {
+    corrections.forEach((dealt, server) => {
+      if (dealt.length === room + bytes[server]!) return;
       throw new SottoError(
         "internal",
-        `stage ${index}: ${corrections.length - room} bytes dealt, ${bytes} declared`,
+        `stage ${index}: ${dealt.length - room} bytes dealt for server ${server}, ${bytes[server]} declared`,
       );
-    }
+    });
     return corrections;
   }
 
   /** A fresh mask for an opening: the sum of both servers' streams, mod the opening's modulus. */
   mask(node: OpenNode): void {
     const m = this.server0.mask.words(node.length);
-    const other = this.masks1.words(node.length);
+    const other = this.server1.mask.words(node.length);
     this.ring.kernels.add(m.ptr, m.ptr, other.ptr, node.length);
     this.ring.kernels.reduce(m.ptr, m.ptr, node.modulus, node.length);
     other.free();
@@ -106,6 +117,22 @@ export class Dealer {
   selectionCorrection(e1: Vector): void {
     this.out!.put(e1, 64);
     e1.free();
+  }
+
+  /** Emits, for both servers, what makes them share the payload at the place of the mask of `node.x`. */
+  points(node: LookupNode, shape: PointShape, payload: Vector, bits: readonly number[]): void {
+    const roots = [this.server0.roots, this.server1.roots] as const;
+    const mask = this.masks[node.x]!;
+    const { tree, leaf } = dealPoints(this.ring, roots, shape, mask, node.table.stepBits, payload);
+    const n = leaf.length / shape.words;
+    for (const out of [this.common!, this.out!]) {
+      out.put(tree, 64);
+      bits.forEach((b, w) => {
+        if (b > 0) out.put(leaf, b, w * n, n);
+      });
+    }
+    tree.free();
+    leaf.free();
   }
 
   openNode(id: NodeId): OpenNode {
@@ -155,9 +182,14 @@ export class Dealer {
       list.forEach((_, id) => {
         this.drop(id);
       });
-    this.out?.take();
+    for (const packer of [this.out, this.common]) packer?.take();
     this.out = undefined;
-    for (const source of [...(Object.values(this.server0) as Source[]), this.masks1]) source.close();
+    this.common = undefined;
+    for (const source of [
+      ...(Object.values(this.server0) as Source[]),
+      ...(Object.values(this.server1) as Source[]),
+    ])
+      source.close();
   }
 
   private drop(id: NodeId): void {

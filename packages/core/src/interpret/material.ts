@@ -8,12 +8,14 @@ import { type Draw, drawWords } from "../ops/operation.js";
 import { SEED_BYTES, type Source, Stream } from "../random/stream.js";
 import { Unpacker } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
+import { expandPoints, type PointShape, rootWords } from "./points.js";
 
 /** The streams' names: their domains. */
 export const STREAM = {
   mask: "mask",
   share: "share",
   selection: "selection",
+  roots: "roots",
   weights: "weight mask",
   output: "output",
 } as const;
@@ -45,7 +47,9 @@ export interface Material {
   share(draws: readonly Draw[]): Vector;
   /** Words of selection bits. */
   selectionBits(words: number): Vector;
-  /** The corrections of a stage, before its pieces are drawn; empty for server 0. */
+  /** This server's shares of point vectors. @param bits of each word of a leaf. */
+  points(shape: PointShape, bits: readonly number[]): Vector;
+  /** The corrections of a stage, before its pieces are drawn; for server 0 those that both servers get. */
   beginStage(corrections: Uint8Array): void;
   /** All of the stage's corrections must have been drawn. */
   endStage(): void;
@@ -57,6 +61,7 @@ export interface MaterialSources {
   mask: Source;
   share: Source;
   selection: Source;
+  roots: Source;
 }
 
 /** Server 0's streams: drawn alike by the server and by the dealer. */
@@ -65,19 +70,59 @@ export function server0Sources(ring: Ring, seed: Uint8Array): MaterialSources {
     mask: new Stream(ring, seed, STREAM.mask),
     share: new Stream(ring, seed, STREAM.share),
     selection: new Stream(ring, seed, STREAM.selection),
+    roots: new Stream(ring, seed, STREAM.roots),
   };
 }
 
-/** Server 0's material, from its seed alone. */
-export class SeedMaterial implements Material {
-  private readonly sources: MaterialSources;
+/** A stage's corrections as they are drawn. */
+class Corrections {
+  private readonly ring: Ring;
+  private unpacker: Unpacker | undefined;
+  private length = 0;
 
-  constructor(sources: MaterialSources) {
+  constructor(ring: Ring) {
+    this.ring = ring;
+  }
+
+  begin(corrections: Uint8Array): void {
+    this.close();
+    this.unpacker = new Unpacker(this.ring, corrections);
+    this.length = corrections.length;
+  }
+
+  get stage(): Unpacker {
+    if (!this.unpacker) throw new SottoError("internal", "no stage has begun");
+    return this.unpacker;
+  }
+
+  end(): void {
+    const { position } = this.stage;
+    if (position !== this.length) {
+      throw new SottoError("protocol", `corrections of ${position} bytes expected, got ${this.length}`);
+    }
+    this.close();
+  }
+
+  close(): void {
+    this.unpacker?.free();
+    this.unpacker = undefined;
+  }
+}
+
+/** Server 0's material: from its seed alone, but for what corrects point vectors. */
+export class SeedMaterial implements Material {
+  private readonly ring: Ring;
+  private readonly sources: MaterialSources;
+  private readonly corrections: Corrections;
+
+  constructor(ring: Ring, sources: MaterialSources) {
+    this.ring = ring;
     this.sources = sources;
+    this.corrections = new Corrections(ring);
   }
 
   static fromSeed(ring: Ring, seed: Uint8Array): SeedMaterial {
-    return new SeedMaterial(server0Sources(ring, seed));
+    return new SeedMaterial(ring, server0Sources(ring, seed));
   }
 
   mask(n: number): Vector {
@@ -92,44 +137,59 @@ export class SeedMaterial implements Material {
     return this.sources.selection.words(words);
   }
 
-  beginStage(corrections: Uint8Array): void {
-    if (corrections.length > 0) {
-      throw new SottoError("protocol", `server 0 takes no corrections; got ${corrections.length} bytes`);
-    }
+  points(shape: PointShape, bits: readonly number[]): Vector {
+    return expanded(this.ring, 0, this.sources.roots, this.corrections.stage, shape, bits);
   }
 
-  endStage(): void {}
+  beginStage(corrections: Uint8Array): void {
+    this.corrections.begin(corrections);
+  }
+
+  endStage(): void {
+    this.corrections.end();
+  }
 
   close(): void {
+    this.corrections.close();
     for (const source of Object.values(this.sources) as Source[]) source.close();
   }
 }
 
-/** Server 1's material: masks from its seed, everything else from the dealer's corrections. */
+/** Server 1's streams. */
+export interface OwnSources {
+  mask: Source;
+  roots: Source;
+}
+
+export function server1Sources(ring: Ring, seed: Uint8Array): OwnSources {
+  return { mask: new Stream(ring, seed, STREAM.mask), roots: new Stream(ring, seed, STREAM.roots) };
+}
+
+/** Server 1's material: masks and roots from its seed, everything else from the dealer's corrections. */
 export class CorrectedMaterial implements Material {
   private readonly ring: Ring;
-  private readonly masks: Source;
-  private corrections: Unpacker | undefined;
-  private length = 0;
+  private readonly sources: OwnSources;
+  private readonly corrections: Corrections;
 
-  constructor(ring: Ring, masks: Source) {
+  constructor(ring: Ring, sources: OwnSources) {
     this.ring = ring;
-    this.masks = masks;
+    this.sources = sources;
+    this.corrections = new Corrections(ring);
   }
 
   static fromSeed(ring: Ring, seed: Uint8Array): CorrectedMaterial {
-    return new CorrectedMaterial(ring, new Stream(ring, seed, STREAM.mask));
+    return new CorrectedMaterial(ring, server1Sources(ring, seed));
   }
 
   mask(n: number): Vector {
-    return this.masks.words(n);
+    return this.sources.mask.words(n);
   }
 
   share(draws: readonly Draw[]): Vector {
     const out = this.ring.alloc(drawWords(draws));
     let to = 0;
     for (const { n, bits } of draws) {
-      if (bits > 0) this.stage().into(out, bits, to, n);
+      if (bits > 0) this.corrections.stage.into(out, bits, to, n);
       else this.ring.wipe(out, to, n);
       to += n;
     }
@@ -138,33 +198,39 @@ export class CorrectedMaterial implements Material {
 
   selectionBits(words: number): Vector {
     const out = this.ring.alloc(words);
-    this.stage().into(out, 64);
+    this.corrections.stage.into(out, 64);
     return out;
   }
 
+  points(shape: PointShape, bits: readonly number[]): Vector {
+    return expanded(this.ring, 1, this.sources.roots, this.corrections.stage, shape, bits);
+  }
+
   beginStage(corrections: Uint8Array): void {
-    this.corrections?.free();
-    this.corrections = new Unpacker(this.ring, corrections);
-    this.length = corrections.length;
+    this.corrections.begin(corrections);
   }
 
   endStage(): void {
-    const { position } = this.stage();
-    if (position !== this.length) {
-      throw new SottoError("protocol", `corrections of ${position} bytes expected, got ${this.length}`);
-    }
-    this.corrections?.free();
-    this.corrections = undefined;
+    this.corrections.end();
   }
 
   close(): void {
-    this.corrections?.free();
-    this.corrections = undefined;
-    this.masks.close();
+    this.corrections.close();
+    this.sources.mask.close();
+    this.sources.roots.close();
   }
+}
 
-  private stage(): Unpacker {
-    if (!this.corrections) throw new SottoError("internal", "no stage has begun");
-    return this.corrections;
-  }
+function expanded(
+  ring: Ring,
+  index: 0 | 1,
+  source: Source,
+  corrections: Unpacker,
+  shape: PointShape,
+  bits: readonly number[],
+): Vector {
+  const roots = source.words(rootWords(shape));
+  const E = expandPoints(ring, index, roots, corrections, shape, bits);
+  roots.free();
+  return E;
 }

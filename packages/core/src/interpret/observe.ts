@@ -2,10 +2,20 @@
  * A clear run that looks on: how large what enters activations, what linear layers give, and states get, next to what the
  * weights and the declared ranges prove of them. For choosing ranges on samples; nothing private is computed.
  */
+
+import type { FunctionSpec } from "../plan/activation.js";
 import type { Layer } from "../plan/description.js";
 import type { Network } from "../plan/instantiate.js";
 import { realBound } from "../plan/walk/walk.js";
-import type { Node, NodeId, SelectNode, SharedNode } from "../program/nodes.js";
+import type {
+  AddNode,
+  InterpolateNode,
+  LookupNode,
+  Node,
+  NodeId,
+  SelectNode,
+  SharedNode,
+} from "../program/nodes.js";
 import type { Program } from "../program/program.js";
 import { runClear, type Values } from "./plain.js";
 
@@ -74,7 +84,7 @@ function placesOf({ nodes }: Program, layers: readonly Layer[]): Map<NodeId, Pla
     const layer = node && byName.get(node.label);
     if (!layer) continue;
     const name = layer.name;
-    if (node.op === "select") {
+    if (node.op === "select" || node.op === "lookup") {
       const { spec } = node.table;
       const input = (nodes[node.x] as Node & { op: "open" }).x;
       const gate = layer.op === "gru" ? gateOf(nodes, input, name) : undefined;
@@ -87,8 +97,8 @@ function placesOf({ nodes }: Program, layers: readonly Layer[]): Map<NodeId, Pla
       } else if (layer.op !== "reduce" || !isDifference(nodes, input)) {
         put(input, { layer: activationBefore(layers, layer, node) ?? name, what: "input", fn: spec.name });
       }
-    } else if (node.op === "interpolate") {
-      const { limit } = (nodes[node.n.select] as SelectNode).table.spec;
+    } else if (isState(nodes, node)) {
+      const { limit } = candidateOf(nodes, node as InterpolateNode | AddNode);
       put(node.id, { layer: name, what: "state", ...(limit === undefined ? {} : { limit }) });
     } else if (node.op === "add" && LINEAR.has(layer.op) && !summed.has(node.id)) {
       if (reaches(nodes, node.id, (n) => n.op === "linear" && n.label === name))
@@ -98,6 +108,19 @@ function placesOf({ nodes }: Program, layers: readonly Layer[]): Map<NodeId, Pla
     }
   }
   return places;
+}
+
+/** z h + (1 - z) n. */
+function isState(nodes: Program["nodes"], node: Node): boolean {
+  if (node.op === "interpolate") return true;
+  const rest = node.op === "add" ? nodes[node.b] : undefined;
+  return rest?.op === "scaled" && rest.unit !== undefined;
+}
+
+/** The function of n. */
+function candidateOf(nodes: Program["nodes"], node: InterpolateNode | AddNode): FunctionSpec {
+  const at = node.op === "interpolate" ? node.n.select : (nodes[node.b] as Extract<Node, { op: "scaled" }>).x;
+  return (nodes[at] as SelectNode | LookupNode).table.spec;
 }
 
 /** Of layers that make values larger. */
@@ -157,7 +180,7 @@ function isDifference(nodes: Program["nodes"], id: NodeId): boolean {
 function activationBefore(
   layers: readonly Layer[],
   reader: Layer,
-  { table }: SelectNode,
+  { table }: SelectNode | LookupNode,
 ): string | undefined {
   const found = new Set<string>();
   const left = [...reader.inputs];

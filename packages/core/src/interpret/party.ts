@@ -5,7 +5,7 @@
  */
 import { SottoError } from "../errors.js";
 import { operation } from "../ops/index.js";
-import { type ActivationTable, tableLimbs } from "../plan/table.js";
+import { type ActivationTable, tableLimbs, tableNodes } from "../plan/table.js";
 import type { InputNode, NodeId, OpenNode, Selection, SelectNode } from "../program/nodes.js";
 import { type Program, roundBytes, rounds } from "../program/program.js";
 import type { Source } from "../random/stream.js";
@@ -62,7 +62,7 @@ export class Party {
     return this.preparedStages;
   }
 
-  /** Draws the next stage's correlated randomness. @param corrections the dealer's, empty for server 0. */
+  /** Draws the next stage's correlated randomness. @param corrections the dealer's for this server. */
   prepare(corrections: Uint8Array): void {
     const stage = this.program.stages[this.preparedStages++];
     if (!stage)
@@ -230,21 +230,31 @@ export class Party {
     return { x: this.openedWords(selection.x), u: this.openedWords(selection.u), s: node.table.stepBits };
   }
 
-  /** The middle `window` nodes as the kernel takes them. */
+  /** The middle `window` nodes as the kernel `select` takes them. */
   table(table: ActivationTable, window: number): Vector {
-    let byWindow = this.tables.get(table);
-    if (!byWindow) {
-      byWindow = new Map();
-      this.tables.set(table, byWindow);
+    return this.tableOf(table, window, () => tableLimbs(table, window));
+  }
+
+  private tableOf(table: ActivationTable, key: number, make: () => Int16Array | BigInt64Array): Vector {
+    let made = this.tables.get(table);
+    if (!made) {
+      made = new Map();
+      this.tables.set(table, made);
     }
-    let v = byWindow.get(window);
+    let v = made.get(key);
     if (!v) {
-      const limbs = tableLimbs(table, window);
-      v = this.ring.alloc(limbs.length / 4);
-      this.ring.bytes(v).set(new Uint8Array(limbs.buffer));
-      byWindow.set(window, v);
+      const { buffer, byteLength } = make();
+      v = this.ring.alloc(byteLength / 8);
+      this.ring.bytes(v).set(new Uint8Array(buffer));
+      made.set(key, v);
     }
     return v;
+  }
+
+  /** All 2^nodeBits nodes as the kernel `lookup` takes them, by node number mod 2^nodeBits. */
+  wholeTable(table: ActivationTable, nodeBits: number): Vector {
+    // a window is at least 2^6 nodes: the keys cannot meet
+    return this.tableOf(table, -nodeBits, () => tableNodes(table, nodeBits));
   }
 
   private evaluateStage() {

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { compile } from "../plan/compile.js";
 import { instantiate, type Network } from "../plan/instantiate.js";
+import type { Profile } from "../plan/plan.js";
 import { sizesOf } from "../plan/sizes.js";
 import { Ring } from "../ring/ring.js";
 import { anyModel } from "../testing/layers.js";
@@ -23,10 +24,10 @@ interface Case {
 }
 
 /** Two owners' models of one architecture, two clients' inputs. The first one's plan serves both. */
-function secretsOf(resetAfter: boolean, layers: number): [Case, Case] {
+function secretsOf(resetAfter: boolean, layers: number, profile: Profile = "lan"): [Case, Case] {
   const models = [1, 2].map((seed) => randomGru({ ...shape, resetAfter, layers, seed }));
   // one plan: the bounds must hold for both
-  const [a, b] = models.map((m) => compile(m, { range: 4 }));
+  const [a, b] = models.map((m) => compile(m, { range: 4, profile }));
   const plan = structuredClone(a!.plan);
   plan.tensors.forEach((t, i) => {
     t.bound = Math.max(t.bound, b!.plan.tensors[i]!.bound);
@@ -79,10 +80,12 @@ describe.each([
   { name: "reset after", resetAfter: true, layers: 1 },
   { name: "reset before", resetAfter: false, layers: 1 },
   { name: "two layers", resetAfter: true, layers: 2 },
-])("a whole GRU, $name", ({ resetAfter, layers }) => {
+  { name: "reset after, wide-area links", resetAfter: true, layers: 1, profile: "wan" as const },
+  { name: "reset before, wide-area links", resetAfter: false, layers: 1, profile: "wan" as const },
+])("a whole GRU, $name", ({ resetAfter, layers, profile }) => {
   for (const server of [0, 1] as const) {
     it(`server ${server} sees the same bytes for two models and inputs when masks shift by the difference`, () => {
-      const [first, second] = secretsOf(resetAfter, layers);
+      const [first, second] = secretsOf(resetAfter, layers, profile);
       const recorded = lockstep(ring, first.network, first.secrets, server, seededBytes("first"));
       const replayed = lockstep(
         ring,
@@ -99,7 +102,7 @@ describe.each([
     });
 
     it(`server ${server} sees other bytes when the masks do not shift: the comparison can fail`, () => {
-      const [first, second] = secretsOf(resetAfter, layers);
+      const [first, second] = secretsOf(resetAfter, layers, profile);
       const recorded = lockstep(ring, first.network, first.secrets, server, seededBytes("first"));
       const fresh = lockstep(ring, second.network, second.secrets, server, seededBytes("other"));
       expect(fresh.view.received).not.toEqual(recorded.view.received);

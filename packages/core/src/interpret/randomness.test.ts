@@ -55,10 +55,11 @@ function run(fixed: Fixed = {}) {
   ] as const;
   const corrections: Uint8Array[] = [];
   while (!dealer.done) {
-    const words = dealer.deal();
-    corrections.push(words);
-    parties[0].prepare(new Uint8Array(0));
-    parties[1].prepare(words);
+    const dealt = dealer.deal();
+    corrections.push(...dealt);
+    parties.forEach((party, i) => {
+      party.prepare(dealt[i]!);
+    });
   }
   const input = shareInputs(ring, network, inputs, seededBytes("input"));
   parties.forEach((party, i) => {

@@ -44,7 +44,7 @@ describe("correlated randomness", () => {
     const { dealer, parties } = players();
     const seen = new Set<string>();
     while (!dealer.done) {
-      const words = dealer.deal();
+      const [, words] = dealer.deal();
       seen.add(words.join());
       parties[1].prepare(words);
     }
@@ -61,12 +61,12 @@ describe("correlated randomness", () => {
 
   it("must have the length that the plan says, to the byte", () => {
     const { dealer, parties } = players();
-    const { length } = dealer.deal();
+    const { length } = dealer.deal()[1];
     expect(length).toBeGreaterThan(0);
     for (const wrong of [length - 1, length + 1]) {
       expect(() => players().parties[1].prepare(new Uint8Array(wrong))).toThrow(/expected/);
     }
-    expect(() => parties[0].prepare(new Uint8Array(8))).toThrow(/server 0 takes no corrections/);
+    expect(() => parties[0].prepare(new Uint8Array(8))).toThrow(/corrections of 0 bytes expected, got 8/);
   });
 });
 
@@ -74,9 +74,9 @@ describe("rounds", () => {
   it("come one after the other, with messages of the length that the plan says", () => {
     const { dealer, parties, shares } = players();
     while (!dealer.done) {
-      const words = dealer.deal();
-      parties[0].prepare(new Uint8Array(0));
-      parties[1].prepare(words);
+      dealer.deal().forEach((words, i) => {
+        parties[i]!.prepare(words);
+      });
     }
     expect(() => parties[0].message()).toThrow(/no message is due/);
     expect(() => parties[0].begin(shares[0].subarray(1), refresh())).toThrow(/input share of/);
@@ -110,7 +110,7 @@ describe("what a run leaves", () => {
     let n = 0;
     for (let run = 0; run < 100; run++) {
       const { transcript } = inferTogether(ring, network, deployment, inputs, seededBytes(`run ${run}`));
-      for (const words of transcript.corrections) {
+      for (const [, words] of transcript.corrections) {
         for (const byte of words) counts[byte]!++;
         n += words.length;
       }

@@ -3,6 +3,7 @@ import { cost } from "../interpret/cost.js";
 import { runClear, runExact, type Values } from "../interpret/plain.js";
 import { compile } from "../plan/compile.js";
 import { instantiate } from "../plan/instantiate.js";
+import type { Profile } from "../plan/plan.js";
 import { Ring } from "../ring/ring.js";
 import { type RandomGru, randomGru, randomInput } from "../testing/models.js";
 import { seededBytes, seededUniform } from "../testing/seeded.js";
@@ -15,8 +16,8 @@ beforeAll(async () => {
 
 const FRAME = 16;
 
-function run(options: RandomGru, range = 4) {
-  const compiled = compile(randomGru(options), { range });
+function run({ profile, ...options }: Case, range = 4) {
+  const compiled = compile(randomGru(options), { range, profile });
   const network = instantiate(compiled.plan, {});
   const { steps, batch = 1, inputSize, seed } = options;
   const inputs = { x: randomInput(`${seed} input`, steps * batch * inputSize, range) };
@@ -44,7 +45,9 @@ function largestError(a: Values, b: Values): number {
 }
 
 const random = seededUniform("models");
-const models: RandomGru[] = Array.from({ length: 24 }, (_, i) => ({
+type Case = RandomGru & { profile?: Profile };
+
+const models: Case[] = Array.from({ length: 24 }, (_, i) => ({
   seed: i,
   hidden: 1 + Math.floor(random() * 64),
   inputSize: 1 + Math.floor(random() * 40),
@@ -53,15 +56,16 @@ const models: RandomGru[] = Array.from({ length: 24 }, (_, i) => ({
   resetAfter: i % 2 === 0,
   head: random() < 0.5 ? 1 + Math.floor(random() * 5) : undefined,
   layers: random() < 0.25 ? 2 : 1,
+  profile: i % 4 < 2 ? "lan" : "wan",
 }));
 models.push(
-  { seed: "largest", hidden: 64, inputSize: 40, steps: 50, resetAfter: true },
+  { seed: "largest", hidden: 64, inputSize: 40, steps: 50, resetAfter: true, profile: "wan" },
   { seed: "largest", hidden: 64, inputSize: 40, steps: 50, resetAfter: false },
 );
 
 describe("a private GRU", () => {
   it.each(models)(
-    "H $hidden, I $inputSize, T $steps, batch $batch, reset after $resetAfter, $layers layers, head $head: within 0.002 of float",
+    "H $hidden, I $inputSize, T $steps, batch $batch, reset after $resetAfter, $layers layers, head $head, $profile: within 0.002 of float",
     (options) => {
       const { values, clear, exact } = run(options);
       expect(largestError(clear, values)).toBeLessThan(0.002);
@@ -97,13 +101,21 @@ describe("inputs of any range", () => {
 });
 
 describe("cost", () => {
-  const network = (options: RandomGru) => instantiate(compile(randomGru(options), { range: 4 }).plan, {});
+  const network = ({ profile, ...options }: Case) =>
+    instantiate(compile(randomGru(options), { range: 4, profile }).plan, {});
   const base = { seed: 3, hidden: 32, inputSize: 16, steps: 20 };
 
   it("is five rounds a step for reset after, six for reset before, one more for a dense layer", () => {
     expect(cost(network({ ...base, resetAfter: true }).program).rounds).toBe(100);
     expect(cost(network({ ...base, resetAfter: false }).program).rounds).toBe(120);
     expect(cost(network({ ...base, resetAfter: true, head: 3 }).program).rounds).toBe(101);
+  });
+
+  it("is three rounds a step, or four for reset before, in the profile for wide-area links", () => {
+    const wan = { ...base, profile: "wan" as const };
+    expect(cost(network({ ...wan, resetAfter: true }).program).rounds).toBe(60);
+    expect(cost(network({ ...wan, resetAfter: false }).program).rounds).toBe(80);
+    expect(cost(network({ ...wan, resetAfter: true, head: 3 }).program).rounds).toBe(61);
   });
 
   it("adds no rounds for a batch, and five for a second layer", () => {

@@ -3,6 +3,7 @@ import { input, output, parameter, zero } from "./input.js";
 import { lift } from "./lift.js";
 import { linear } from "./linear.js";
 import { add, concat, gather, slice, times, total } from "./local.js";
+import { lookup, scaled } from "./lookup.js";
 import { open } from "./open.js";
 import type { Operation } from "./operation.js";
 import { product } from "./product.js";
@@ -26,6 +27,8 @@ const operations: { [K in Node["op"]]: Operation<Extract<Node, { op: K }>> } = {
   select,
   finish,
   multiply,
+  lookup,
+  scaled,
   lift,
   product,
   interpolate,

@@ -32,6 +32,10 @@ export interface Operation<N extends Node = Node> {
   exact(node: N, run: PlainRun): Float64Array;
   /** The correction words that the dealer sends to server 1, in order. */
   draws(node: N, program: Program): readonly Draw[];
+  /** Those that it sends to server 0 as well, after the former in the same stream. */
+  common?(node: N, program: Program): readonly Draw[];
+  /** Words that a server expands the common ones to. */
+  expanded?(node: N, program: Program): number;
   /** The dealer's part. It walks in the same order as the servers and draws the same streams. */
   deal(node: N, dealer: Dealer): void;
   /** A server's part that depends on correlated randomness alone: done before the input arrives. */

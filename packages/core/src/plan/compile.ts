@@ -13,6 +13,7 @@ import {
   PLAN_VERSION,
   type Plan,
   type Precision,
+  type Profile,
   type Sizes,
   type TensorPlan,
 } from "./plan.js";
@@ -27,6 +28,8 @@ export interface CompileOptions {
   stateBound?: number | Record<string, number>;
   /** Keep embedding tables secret: the client shares a one-hot vector for each token instead of looking up itself. */
   privateEmbeddings?: boolean;
+  /** Default "lan". */
+  profile?: Profile;
 }
 
 export type Range = number | number[];
@@ -149,6 +152,7 @@ class Compiler {
       layers,
       constants: model.constants,
       precision: this.precision,
+      profile: this.options.profile ?? "lan",
       ranges,
       publicTensors: Object.entries(publicTensors).map(([name, t]) => ({
         name,

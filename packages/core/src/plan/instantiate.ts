@@ -86,7 +86,7 @@ export function walk(
   tensors: ReadonlyMap<string, TensorPlan>,
   oracle: Oracle,
 ): Network {
-  const w = new Walk(plan, sizes, new Builder(tensors), oracle);
+  const w = new Walk(plan, sizes, new Builder(tensors, plan.profile), oracle);
   for (const [name, constant] of Object.entries(plan.constants)) w.constants.set(name, constant);
   for (const input of plan.inputs) {
     const shape = inputShape(input, sizes);

@@ -7,7 +7,15 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { Constant, Layer, ModelInput, ModelOutput } from "./description.js";
 
-export const PLAN_VERSION = 2;
+export const PLAN_VERSION = 3;
+
+/**
+ * What a plan is made for: "lan", the least work and bytes; "wan", fewer rounds for more work, where a round trip between the
+ * servers takes long. docs/protocol.md, "Look-up in one round".
+ */
+export type Profile = "lan" | "wan";
+
+export const PROFILES: readonly Profile[] = ["lan", "wan"];
 
 /** Bits of fraction. docs/protocol.md, "GRU step", names the defaults; the compiler steps down where bounds need it. */
 export interface Precision {
@@ -65,6 +73,7 @@ export interface Plan {
   layers: Layer[];
   constants: Record<string, Constant>;
   precision: Precision;
+  profile: Profile;
   /**
    * |x| <= range, by input; for a token input the range of its table. A list has one range for each feature (the last
    * axis): the client divides by it, and shares numbers of at most 1.

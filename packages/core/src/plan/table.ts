@@ -280,6 +280,22 @@ function makeLimbs(table: ActivationTable, window: number): Int16Array {
   return Int16Array.from(limbs);
 }
 
+/** All N = 2^nodeBits nodes by their number mod N, c_0, c_1 and c_2 of each: the layout of the kernel `lookup`. */
+export function tableNodes(table: ActivationTable, nodeBits: number): BigInt64Array {
+  const nodes = 2 ** nodeBits;
+  const half = table.window / 2;
+  const out = new BigInt64Array(3 * nodes);
+  for (let node = -nodes / 2; node < nodes / 2; node++) {
+    const at = 3 * (node < 0 ? node + nodes : node);
+    const inside = node >= -half && node < half;
+    const outside = [node < 0 ? table.below : table.above, 0, 0];
+    table.c.forEach((plane, k) => {
+      out[at + k] = BigInt(inside ? plane[node + half]! : outside[k]!);
+    });
+  }
+  return out;
+}
+
 /** The table's value at an integer input, by the nearest node: what the exact interpretation computes. */
 export function tableValue(table: ActivationTable, x: number): number {
   const step = 2 ** table.stepBits;

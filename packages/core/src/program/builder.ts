@@ -3,14 +3,25 @@
  * bounds and round. Nothing is computed here.
  */
 import { SottoError } from "../errors.js";
-import type { TensorPlan } from "../plan/plan.js";
+import type { Profile, TensorPlan } from "../plan/plan.js";
 import { type ActivationTable, nodeBitsFor } from "../plan/table.js";
 import { signedBits } from "./bits.js";
-import type { Node, NodeId, OpenNode, Selection, SharedNode, SharedValue } from "./nodes.js";
+import type {
+  Activated,
+  Looked,
+  Node,
+  NodeId,
+  OpenNode,
+  Selection,
+  SharedNode,
+  SharedValue,
+} from "./nodes.js";
 
 /** Integers beyond this are not exact in doubles, in which bounds and the exact interpretation compute. */
 const EXACT = 2 ** 53;
 const WORD = 64;
+/** log2 of the nodes of a table that is looked up in one round: a server expands them all, for each look-up. */
+const LOOKUP_BITS = 9;
 /** Bits of fraction of a value that is opened to be made fresh. */
 const FRESH_SCALE = 28;
 
@@ -21,10 +32,12 @@ export class Builder {
   /** Whether a value may be made fresh where it has no room: a round. Not in the steps of a recurrence. */
   mayLift = true;
   private readonly tensors: ReadonlyMap<string, TensorPlan>;
+  private readonly profile: Profile;
   private readonly opened = new Map<NodeId, OpenNode>();
 
-  constructor(tensors: ReadonlyMap<string, TensorPlan>) {
+  constructor(tensors: ReadonlyMap<string, TensorPlan>, profile: Profile) {
     this.tensors = tensors;
+    this.profile = profile;
   }
 
   /** A client's input with |integer| <= bound. */
@@ -242,8 +255,11 @@ export class Builder {
     return open;
   }
 
-  /** f(x) for a tabled function: two openings. x at any scale; truncated to the table's input scale. */
-  activation(table: ActivationTable, x: SharedNode): Selection {
+  /**
+   * f(x) for a tabled function: two openings, or one in the profile for wide-area links, unless the table is large.
+   * x at any scale; truncated to the table's input scale.
+   */
+  activation(table: ActivationTable, x: SharedNode): Activated {
     let input = this.rescale(x, table.inputScale);
     const bits = (v: SharedNode) => nodeBitsFor(table, Math.max(-v.lo, v.hi), this.label);
     if (this.mayLift && bits(input) + table.stepBits > input.room)
@@ -251,6 +267,7 @@ export class Builder {
     const nodeBits = bits(input);
     // an opening of its own: its modulus must be just that of the table's index
     const open = this.opening(input, nodeBits + table.stepBits);
+    if (this.profile === "wan" && nodeBits <= LOOKUP_BITS) return { x: open.id, table, nodeBits };
     const select = this.shared({
       op: "select",
       x: open.id,
@@ -262,30 +279,54 @@ export class Builder {
   }
 
   /** The activation's output as a shared value. */
-  finish(selection: Selection): SharedNode {
-    const { table } = this.selectNode(selection);
-    const u = this.nodes[selection.u]!;
+  finish(y: Activated): SharedNode {
+    if ("table" in y) return this.lookup(y);
+    const { table } = this.selectNode(y);
+    const u = this.nodes[y.u]!;
     return this.shared({
       op: "finish",
-      selection,
+      selection: y,
       ...value(u.length / 3, u.level, table.outputScale, table.lo, table.hi),
     });
   }
 
   /** The activation's output times v >> shift; v is opened. Bound: |y| |v|. */
-  multiply(selection: Selection, v: SharedNode, scale: number): SharedNode {
-    const { table } = this.selectNode(selection);
+  multiply(y: Activated, v: SharedNode, scale: number): SharedNode {
     const shift = v.scale - scale;
     const open = this.open(v, shift);
-    const u = this.nodes[selection.u]!;
+    const { table } = "table" in y ? y : this.selectNode(y);
     const most =
       Math.max(-table.lo, table.hi) * (Math.floor(Math.max(-v.lo, v.hi) / 2 ** shift) + (shift ? 1 : 0));
+    if ("table" in y) {
+      const x = this.lookup(y, open, shift);
+      const about = value(v.length, x.level, table.outputScale + scale, -most, most);
+      return this.shared({ op: "scaled", x: x.id, v: open.id, shift, ...about });
+    }
+    const u = this.nodes[y.u]!;
     return this.shared({
       op: "multiply",
-      selection,
+      selection: y,
       v: open.id,
       shift,
       ...value(v.length, Math.max(open.level, u.level), table.outputScale + scale, -most, most),
+    });
+  }
+
+  private lookup({ x, table, nodeBits }: Looked, v?: OpenNode, shift = 0): SharedNode {
+    const open = this.nodes[x]!;
+    return this.shared({
+      op: "lookup",
+      x,
+      table,
+      nodeBits,
+      ...(v ? { factor: { v: v.id, shift } } : {}),
+      ...value(
+        (v ? 3 : 1) * open.length,
+        Math.max(open.level, v?.level ?? 0),
+        table.outputScale,
+        table.lo,
+        table.hi,
+      ),
     });
   }
 
@@ -310,16 +351,32 @@ export class Builder {
    * z h + (1 - z) n with 0 <= z <= 1 exactly: then the result lies between h and n.
    * z shared, its scale gives the unit; h is brought to n's scale by a shift of its opening.
    */
-  interpolate(z: SharedNode, h: SharedNode, n: Selection): SharedNode {
-    const { table } = this.selectNode(n);
+  interpolate(z: SharedNode, h: SharedNode, n: Activated): SharedNode {
+    const { table } = "table" in n ? n : this.selectNode(n);
     const unit = 2 ** z.scale;
     if (z.lo < 0 || z.hi > unit) throw this.internal(`z in [${z.lo}, ${z.hi}], not in [0, ${unit}]`);
     const hShift = h.scale - table.outputScale;
     const zOpen = this.open(z);
     const hOpen = this.open(h, hShift);
-    const u = this.nodes[n.u]!;
     const lo = Math.min(table.lo, Math.floor(h.lo / 2 ** hShift));
     const hi = Math.max(table.hi, Math.floor(h.hi / 2 ** hShift) + (hShift ? 1 : 0));
+    if ("table" in n) {
+      const x = this.lookup(n, zOpen);
+      const scale = z.scale + table.outputScale;
+      const most = Math.max(-table.lo, table.hi) * unit;
+      const rest = this.shared({
+        op: "scaled",
+        x: x.id,
+        v: zOpen.id,
+        shift: 0,
+        unit: z.scale,
+        ...value(h.length, x.level, scale, -most, most),
+      });
+      const sum = this.add(this.product(z, h, z.scale, table.outputScale), rest);
+      [sum.lo, sum.hi] = [lo * unit, hi * unit];
+      return sum;
+    }
+    const u = this.nodes[n.u]!;
     return this.shared({
       op: "interpolate",
       z: zOpen.id,

@@ -137,6 +137,26 @@ export interface MultiplyNode extends SharedValue {
   v: NodeId;
   shift: number;
 }
+/**
+ * A table's value in the round in which its input is opened: shares of y, and with a factor of y m and y msb(m) as well,
+ * m being the mask of v >> shift (ops/lookup.ts): one plane or three.
+ */
+export interface LookupNode extends SharedValue {
+  op: "lookup";
+  x: NodeId;
+  table: ActivationTable;
+  /** log2 of the number of nodes N. */
+  nodeBits: number;
+  factor?: { v: NodeId; shift: number };
+}
+/** A looked-up value times its factor: y (v >> shift); or y (2^unit - (v >> shift)). */
+export interface ScaledNode extends SharedValue {
+  op: "scaled";
+  x: NodeId;
+  v: NodeId;
+  shift: number;
+  unit?: number;
+}
 /** An opened value, shifted right, as fresh shares. */
 export interface LiftNode extends SharedValue {
   op: "lift";
@@ -167,7 +187,18 @@ export interface OutputNode extends SharedValue {
   x: NodeId;
 }
 
-/** An activation's output before it is used: the opened input x and the opened coefficients u. */
+/** An activation's output before it is used: selected in a round of its own, or looked up where it is used. */
+export type Activated = Selection | Looked;
+
+/** The opened input of a table that is looked up in one round. */
+export interface Looked {
+  /** The `open` of the table's input, mod 2^(nodeBits + s). */
+  x: NodeId;
+  table: ActivationTable;
+  nodeBits: number;
+}
+
+/** The opened input x and the opened coefficients u. */
 export interface Selection {
   /** The `open` of the table's input, mod 2^(nodeBits + s). */
   x: NodeId;
@@ -192,6 +223,8 @@ export type SharedNode =
   | SelectNode
   | FinishNode
   | MultiplyNode
+  | LookupNode
+  | ScaledNode
   | LiftNode
   | ProductNode
   | InterpolateNode
@@ -213,6 +246,10 @@ export function operands(node: Node): NodeId[] {
       return node.xs;
     case "finish":
       return selectionOperands(node.selection);
+    case "lookup":
+      return node.factor ? [node.x, node.factor.v] : [node.x];
+    case "scaled":
+      return [node.x, node.v];
     case "multiply":
       return [...selectionOperands(node.selection), node.v];
     case "interpolate":

@@ -147,6 +147,7 @@ function assignModuli(nodes: readonly (Node | undefined)[]): void {
       case "gather":
       case "times":
       case "total":
+      case "scaled":
         need(node.x, node.modulus, node);
         break;
       case "concat":

@@ -72,6 +72,40 @@ export interface Kernels {
     P: Pointer,
     index: number,
   ): void;
+  expandPoints(
+    E: Pointer,
+    nodes: Pointer,
+    roots: Pointer,
+    tree: Pointer,
+    leaf: Pointer,
+    n: number,
+    levels: number,
+    words: number,
+    index: number,
+  ): void;
+  dealPoints(
+    tree: Pointer,
+    leaf: Pointer,
+    roots0: Pointer,
+    roots1: Pointer,
+    m: Pointer,
+    s: number,
+    payload: Pointer,
+    n: number,
+    levels: number,
+    words: number,
+  ): void;
+  lookup(
+    out: Pointer,
+    xhat: Pointer,
+    E: Pointer,
+    n: number,
+    nodeBits: number,
+    s: number,
+    table: Pointer,
+    factors: number,
+  ): void;
+  scale(out: Pointer, n: number, planes: Pointer, a: Pointer, wrap: Pointer, negative: number): void;
   flipSelected(e: Pointer, sigma: Pointer, m: Pointer, n: number, nodeBits: number, s: number): void;
   selectedValues(D: Pointer, sigma: Pointer, m: Pointer, mu: Pointer, n: number, s: number): void;
 }

@@ -229,5 +229,6 @@ export function anyModel(seed: string, kind: "ordinary" | "any"): AnyModel {
     tensors,
     constants,
   };
+  options.profile = pick("lan", "wan");
   return { model, options, inputs: given };
 }

@@ -9,14 +9,16 @@
 import { Dealer } from "../interpret/dealer.js";
 import type { Material } from "../interpret/material.js";
 import { Party } from "../interpret/party.js";
+import { expandedWords, type PointShape } from "../interpret/points.js";
 import { DealerSetup, PartySetup, type TensorShares } from "../interpret/setup.js";
 import { operation } from "../ops/index.js";
 import { type Draw, drawWords } from "../ops/operation.js";
 import type { Network } from "../plan/instantiate.js";
-import type { Node, OpenNode, SelectNode } from "../program/nodes.js";
+import type { LookupNode, Node, OpenNode, SelectNode } from "../program/nodes.js";
 import type { Source } from "../random/stream.js";
 import type { RandomBytes } from "../random/system.js";
 import type { Ring, Vector } from "../ring/ring.js";
+import { pointVectors } from "./points.js";
 
 /** Words as the tests compare them. */
 type Words = BigUint64Array;
@@ -216,7 +218,13 @@ class RiggedDealer extends Dealer {
 
   constructor(lock: Lockstep, setup: DealerSetup, queues: readonly [QueueMaterial, QueueMaterial]) {
     const none: Source = { words: () => lock.vector(new BigUint64Array(0)), close: () => {} };
-    super(lock.ring, lock.network.program, setup, { mask: none, share: none, selection: none }, none);
+    super(
+      lock.ring,
+      lock.network.program,
+      setup,
+      { mask: none, share: none, selection: none, roots: none },
+      { mask: none, roots: none },
+    );
     this.lock = lock;
     this.queues = queues;
   }
@@ -264,6 +272,25 @@ class RiggedDealer extends Dealer {
     this.queues[1].push(this.lock.words(e1));
   }
 
+  /**
+   * Shares of point vectors as they should be: one's are uniform, the other's complete them. That a key tells nothing of the
+   * place is the point function's own security (interpret/points.test.ts).
+   */
+  override points(node: LookupNode, shape: PointShape, payload: Vector): void {
+    const { lock } = this;
+    const mine = lock.mine(() => lock.uniform(expandedWords(shape)));
+    const whole = pointVectors(
+      shape,
+      lock.words(this.masks[node.x]!),
+      node.table.stepBits,
+      lock.words(payload),
+    );
+    this.give(
+      mine,
+      combine(whole, mine, (a, b) => a - b),
+    );
+  }
+
   private give(mine: Words, theirs: Words): void {
     const of = this.lock.server;
     this.queues[of].push(mine);
@@ -296,6 +323,10 @@ class QueueMaterial implements Material {
 
   selectionBits(words: number): Vector {
     return this.mask(words);
+  }
+
+  points(shape: PointShape): Vector {
+    return this.mask(expandedWords(shape));
   }
 
   beginStage(): void {}

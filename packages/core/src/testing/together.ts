@@ -36,7 +36,8 @@ export function deployTogether(ring: Ring, compiled: Compiled, random: RandomByt
 export interface Transcript {
   /** messages[round - 1][server]. */
   messages: Shares[];
-  corrections: Uint8Array[];
+  /** corrections[stage][server]. */
+  corrections: Shares[];
   inputShares: Shares;
   outputShares: Shares;
 }
@@ -61,12 +62,13 @@ export function inferTogether(
     new Party(ring, program, 1, deployment.models[1], CorrectedMaterial.fromSeed(ring, seeds[1])),
   ] as const;
   watch?.(parties);
-  const corrections: Uint8Array[] = [];
+  const corrections: Shares[] = [];
   while (!dealer.done) {
-    const words = dealer.deal();
-    corrections.push(words);
-    parties[0].prepare(new Uint8Array(0));
-    parties[1].prepare(words);
+    const dealt = dealer.deal();
+    corrections.push(dealt);
+    parties.forEach((party, i) => {
+      party.prepare(dealt[i]!);
+    });
   }
   const inputShares = shareInputs(ring, network, inputs, random);
   const nonces: Shares = [random(SEED_BYTES), random(SEED_BYTES)];
@@ -89,16 +91,24 @@ export function inferTogether(
   };
 }
 
-function checkCost(network: Network, messages: Shares[], corrections: Uint8Array[]): void {
+function checkCost(network: Network, messages: Shares[], corrections: Shares[]): void {
   const declared = cost(network.program);
   const sum = (list: Uint8Array[]) => list.reduce((n, m) => n + m.length, 0);
   const measured = [
     messages.length,
     sum(messages.map((m) => m[0])),
     sum(messages.map((m) => m[1])),
-    sum(corrections),
+    sum(corrections.map((c) => c[0])),
+    sum(corrections.map((c) => c[1])),
   ];
-  const expected = [declared.rounds, declared.openingBytes, declared.openingBytes, declared.correctionBytes];
+  const { openingBytes } = declared;
+  const expected = [
+    declared.rounds,
+    openingBytes,
+    openingBytes,
+    declared.commonBytes,
+    declared.correctionBytes,
+  ];
   if (measured.join() !== expected.join()) {
     throw new Error(`declared cost ${expected.join()} differs from the measured ${measured.join()}`);
   }

@@ -3,8 +3,16 @@
  * node's operation may give for its operands, in integers. For tests of bounds and moduli.
  */
 import type { Party } from "../interpret/party.js";
-import { nodeValue } from "../plan/table.js";
-import type { Node, NodeId, OpenNode, Selection, SelectNode, SharedNode } from "../program/nodes.js";
+import { type ActivationTable, nodeValue } from "../plan/table.js";
+import type {
+  LookupNode,
+  Node,
+  NodeId,
+  OpenNode,
+  Selection,
+  SelectNode,
+  SharedNode,
+} from "../program/nodes.js";
 import type { Program } from "../program/program.js";
 import type { Ring, Vector } from "../ring/ring.js";
 
@@ -43,10 +51,9 @@ export class Witness {
     for (const node of this.program.nodes) {
       const [p, q] = [a.get(node?.id ?? -1), b.get(node?.id ?? -1)];
       if (!node || !p || !q || node.op === "select" || node.modulus === 0) continue;
-      this.values.set(
-        node.id,
-        Array.from(p, (v, i) => BigInt.asIntN(node.modulus, v + q[i]!)),
-      );
+      const values = Array.from(p, (v, i) => BigInt.asIntN(node.modulus, v + q[i]!));
+      // a look-up's further planes are products with a mask
+      this.values.set(node.id, node.op === "lookup" && node.factor ? values.slice(0, p.length / 3) : values);
     }
     for (const node of this.program.nodes) {
       if (!node) continue;
@@ -59,7 +66,7 @@ export class Witness {
   /** An opened value must lie where its table, or its lift, expects it. */
   private opening(node: OpenNode): void {
     const half = 1n << BigInt(node.modulus - 1);
-    const table = this.selectOf(node.id)?.table;
+    const table = this.tableOf(node.id);
     for (const v of this.values.get(node.x) ?? []) {
       if (table) {
         const step = 1n << BigInt(table.stepBits);
@@ -108,6 +115,13 @@ export class Witness {
         return [at(node.x)];
       case "finish":
         return this.selected(node.selection, i);
+      case "lookup":
+        return this.around(node, i);
+      case "scaled": {
+        const v = shifted(opened(node.v), node.shift);
+        const one = node.unit === undefined ? undefined : 1n << BigInt(node.unit);
+        return products([at(node.x)], one === undefined ? v : v.map((w) => one - w));
+      }
       case "lift":
         return shifted(opened(node.x), node.shift);
       case "product":
@@ -143,16 +157,21 @@ export class Witness {
     });
   }
 
-  /** The values of the two nodes around a selection's input. */
   private selected(selection: Selection, i: number): Integers {
-    const { table } = this.program.nodes[selection.select] as SelectNode;
-    const x = this.values.get((this.program.nodes[selection.x] as OpenNode).x)![i]!;
+    return this.around(this.program.nodes[selection.select] as SelectNode, i);
+  }
+
+  /** The values of the two nodes around a table's input. */
+  private around({ table, x: open }: SelectNode | LookupNode, i: number): Integers {
+    const x = this.values.get((this.program.nodes[open] as OpenNode).x)![i]!;
     return floors(x, table.stepBits).map((node) => BigInt(nodeValue(table, Number(node), Number(x))));
   }
 
-  private selectOf(open: NodeId): SelectNode | undefined {
-    const found = this.program.nodes.find((n) => n?.op === "select" && n.x === open);
-    return found?.op === "select" ? found : undefined;
+  private tableOf(open: NodeId): ActivationTable | undefined {
+    for (const n of this.program.nodes) {
+      if ((n?.op === "select" || n?.op === "lookup") && n.x === open) return n.table;
+    }
+    return undefined;
   }
 
   private complain(node: Node, what: string): void {

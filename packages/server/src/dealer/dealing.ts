@@ -1,4 +1,7 @@
-/** One session's randomness: made once, streamed to server 1 as it grants credits, then gone. */
+/**
+ * One session's randomness: made once, streamed to server 1 as it grants credits, then gone. To server 0 as well where a
+ * program has corrections for both.
+ */
 import { Dealer, type DealerSetup, type Ring, SottoError } from "@sotto/core";
 import { frameTag, HEADER_BYTES, type Link, type Tag, writeHeader } from "@sotto/wire";
 import type { Leased } from "../lease.js";
@@ -15,8 +18,8 @@ export interface DealingOptions {
   run: Run;
   setup: Leased<DealerSetup>;
   seeds: readonly [Uint8Array, Uint8Array];
-  /** To server 1. */
-  link: Link;
+  /** To the servers. */
+  links: readonly [Link, Link];
   /** Called once, when nothing more will be sent. */
   onEnd: (error?: unknown) => void;
 }
@@ -24,12 +27,13 @@ export interface DealingOptions {
 export class Dealing {
   readonly session: string;
   readonly deal: string;
-  /** To server 1. */
-  readonly link: Link;
   private readonly options: DealingOptions;
   private readonly dealer: Dealer;
-  private readonly tag: Tag;
-  private credits = 0;
+  /** The servers that get corrections. */
+  private readonly receivers: readonly (0 | 1)[];
+  private readonly tags: readonly [Tag, Tag];
+  /** Stages that each server may be sent, in all. */
+  private readonly granted: [number, number] = [0, 0];
   private stage = 0;
   private running = false;
   private cancelled = false;
@@ -40,18 +44,26 @@ export class Dealing {
     this.options = options;
     this.session = options.session;
     this.deal = options.deal;
-    this.link = options.link;
-    this.tag = frameTag("corrections", options.deal, run.hash, "dealer", "server-1");
+    this.receivers = run.cost.commonBytes > 0 ? [0, 1] : [1];
+    const tag = (to: "server-0" | "server-1") =>
+      frameTag("corrections", options.deal, run.hash, "dealer", to);
+    this.tags = [tag("server-0"), tag("server-1")];
     this.dealer = Dealer.fromSeeds(ring, run.network.program, setup.value, seeds);
   }
 
-  /** @throws SottoError protocol when more stages are granted than a run has. */
-  grant(stages: number): void {
-    this.credits += stages;
+  /** Whether this server gets corrections over this link. */
+  needs(link: Link): boolean {
+    return this.receivers.some((server) => this.options.links[server] === link);
+  }
+
+  /** @throws SottoError protocol when more stages are granted than a run has, or by a server that gets none. */
+  grant(server: 0 | 1, stages: number): void {
+    if (!this.receivers.includes(server))
+      throw new SottoError("protocol", `server ${server} gets no corrections in this session`);
+    const total = this.granted[server] + stages;
     const { stages: all } = this.options.run;
-    if (this.stage + this.credits > all) {
-      throw new SottoError("protocol", `credits for ${this.stage + this.credits} stages; the run has ${all}`);
-    }
+    if (total > all) throw new SottoError("protocol", `credits for ${total} stages; the run has ${all}`);
+    this.granted[server] = total;
     void this.work();
   }
 
@@ -67,9 +79,10 @@ export class Dealing {
     let failure: unknown;
     try {
       const slices = new Slices();
-      while (!this.cancelled && !this.dealer.done && this.credits > 0) {
-        this.options.link.send(this.frames());
-        await this.options.link.drained();
+      while (!this.cancelled && !this.dealer.done && this.due) {
+        const frames = this.frames();
+        for (const server of this.receivers) this.options.links[server].send(frames[server]);
+        for (const server of this.receivers) await this.options.links[server].drained();
         if (slices.over) await slices.pause();
       }
     } catch (error) {
@@ -79,18 +92,26 @@ export class Dealing {
     if (failure || this.cancelled || this.dealer.done) this.end(failure);
   }
 
-  /** The next stages' frames, several small ones together: writing costs more than what is written. */
-  private frames(): Uint8Array {
-    const frames: Uint8Array[] = [];
+  /** Whether every receiver may be sent the next stage. */
+  private get due(): boolean {
+    return this.receivers.every((server) => this.stage < this.granted[server]);
+  }
+
+  /** The next stages' frames for either server, several small ones together: writing costs more than what is written. */
+  private frames(): [Uint8Array, Uint8Array] {
+    const frames: [Uint8Array[], Uint8Array[]] = [[], []];
     let bytes = 0;
-    while (bytes < WRITE_BYTES && !this.dealer.done && this.credits > 0) {
-      const frame = this.dealer.deal(HEADER_BYTES);
-      writeHeader(frame, this.stage++, this.tag);
-      this.credits--;
-      frames.push(frame);
-      bytes += frame.length;
+    while (bytes < WRITE_BYTES && !this.dealer.done && this.due) {
+      const dealt = this.dealer.deal(HEADER_BYTES);
+      for (const server of this.receivers) {
+        writeHeader(dealt[server], this.stage, this.tags[server]);
+        frames[server].push(dealt[server]);
+        bytes += dealt[server].length;
+      }
+      this.stage++;
     }
-    return frames.length === 1 ? frames[0]! : Buffer.concat(frames);
+    const joined = (list: Uint8Array[]) => (list.length === 1 ? list[0]! : Buffer.concat(list));
+    return [joined(frames[0]), joined(frames[1])];
   }
 
   private end(error?: unknown): void {

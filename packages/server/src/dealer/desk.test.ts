@@ -1,5 +1,5 @@
 /** The dealer over channels in memory: who may ask for what, and how often. */
-import { compile, planHash, Ring, runHash, systemRandom } from "@sotto/core";
+import { compile, PLAN_VERSION, planHash, Ring, runHash, systemRandom } from "@sotto/core";
 import { randomGru } from "@sotto/core/testing";
 import {
   type ControlMessage,
@@ -150,7 +150,7 @@ describe("the dealer", () => {
       [1, { type: "deal", session, setup, plan: hash, sizes: {} }, { about, code: "protocol" }],
       [1, { type: "setup-request", setup, plan }, { about: setup, code: "protocol" }],
       [0, { type: "setup-request", setup, plan }, { about: setup, code: "conflict" }],
-      [0, { type: "setup-request", setup: newId(), plan: { version: 2 } }, { code: "bad-model" }],
+      [0, { type: "setup-request", setup: newId(), plan: { version: PLAN_VERSION } }, { code: "bad-model" }],
       [0, { type: "deal", session, setup: newId(), plan: hash, sizes: {} }, { about, code: "conflict" }],
       [
         0,

@@ -75,7 +75,7 @@ export class Desk {
     link.onClose((error) => {
       if (this.links.get(role) === link) this.links.delete(role);
       this.log.info({ role, reason: error.message }, "disconnected");
-      if (role === "server-1") for (const d of [...this.dealings.values()]) if (d.link === link) d.cancel();
+      for (const d of [...this.dealings.values()]) if (d.needs(link)) d.cancel();
     });
   }
 
@@ -95,19 +95,19 @@ export class Desk {
   }
 
   private answer(role: ServerRole, message: ControlMessage): void {
-    const expected = message.type === "credit" ? "server-1" : "server-0";
     switch (message.type) {
       case "setup-request":
       case "deal":
-      case "credit":
       case "setup-drop":
-        if (role !== expected) {
-          throw new SottoError("protocol", `${message.type} comes from ${expected}, not from ${role}`);
+        if (role !== "server-0") {
+          throw new SottoError("protocol", `${message.type} comes from server-0, not from ${role}`);
         }
         if (message.type === "setup-request") this.setUp(message);
         else if (message.type === "deal") this.deal(message);
-        else if (message.type === "credit") this.dealings.get(message.deal)?.grant(message.stages);
         else this.drop(message.setup);
+        return;
+      case "credit":
+        this.dealings.get(message.deal)?.grant(role === "server-0" ? 0 : 1, message.stages);
         return;
       case "abort":
         for (const d of this.dealings.values()) if (d.session === message.session) d.cancel();
@@ -167,7 +167,7 @@ export class Desk {
       run,
       setup: known.lease.acquire(),
       seeds,
-      link: links[1],
+      links,
       onEnd: (error) => {
         this.dealings.delete(deal);
         if (error) this.log.error({ session, deal, message: asSottoError(error).message }, "dealing failed");

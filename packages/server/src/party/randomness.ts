@@ -5,6 +5,7 @@
 import { CorrectedMaterial, Party, type Ring, SeedMaterial, SottoError } from "@sotto/core";
 import { frameTag, type Link, type Message } from "@sotto/wire";
 import type { Run } from "../runs.js";
+import { type Ahead, Window } from "./ahead.js";
 import type { SetUp } from "./setups.js";
 import { CorrectionSupply, SeedSupply, type Supply, type SupplyEvents } from "./supply.js";
 
@@ -17,6 +18,7 @@ export interface RandomnessOptions {
   dealt: Message<"dealt">;
   /** Where corrections come from. */
   dealer: Link;
+  ahead: Ahead;
   events: SupplyEvents;
 }
 
@@ -26,22 +28,24 @@ export function takeRandomness(options: RandomnessOptions): {
   supply: Supply;
   close: () => void;
 } {
-  const { ring, index, run, setUp, dealt, dealer, events } = options;
+  const { ring, index, run, setUp, dealt, dealer, ahead, events } = options;
   if (!dealt.seed) throw new SottoError("material", `the randomness of session ${dealt.session} is taken`);
   const seed = Buffer.from(dealt.seed, "hex");
   dealt.seed = "";
   const material = index === 0 ? SeedMaterial.fromSeed(ring, seed) : CorrectedMaterial.fromSeed(ring, seed);
   seed.fill(0);
   const party = new Party(ring, run.network.program, index, setUp.lease.value, material);
-  const { stages, window } = run;
-  const tag = frameTag("corrections", dealt.deal, run.hash, "dealer", "server-1");
+  const leave = ahead.join();
+  const window = new Window(run.prepared, ahead);
+  const tag = frameTag("corrections", dealt.deal, run.hash, "dealer", index === 0 ? "server-0" : "server-1");
   const supply =
-    index === 0
-      ? new SeedSupply(party, stages, window, events)
-      : new CorrectionSupply(party, stages, window, events, { link: dealer, deal: dealt.deal, tag });
+    index === 0 && run.cost.commonBytes === 0
+      ? new SeedSupply(party, window, events)
+      : new CorrectionSupply(party, window, events, { link: dealer, deal: dealt.deal, tag });
   const close = () => {
     supply.stop();
     party.close();
+    leave();
   };
   return { party, supply, close };
 }

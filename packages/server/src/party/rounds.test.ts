@@ -51,8 +51,9 @@ describe("rounds", () => {
       CorrectedMaterial.fromSeed(ring, seeds[1]),
     );
     const prepare = () => {
-      a.prepare(new Uint8Array(0));
-      b.prepare(dealer.deal());
+      const [toA, toB] = dealer.deal();
+      a.prepare(toA);
+      b.prepare(toB);
     };
     for (let s = 0; s < stages && !dealer.done; s++) prepare();
     const shares = shareInputs(ring, network, { x: model.input(1).x!.data });

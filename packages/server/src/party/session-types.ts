@@ -2,6 +2,7 @@
 import type { Ring, Sizes } from "@sotto/core";
 import type { Logger } from "../log.js";
 import type { Runs } from "../runs.js";
+import type { Ahead } from "./ahead.js";
 import type { Connections } from "./connections.js";
 import type { SetUps } from "./setups.js";
 
@@ -42,6 +43,7 @@ export interface SessionContext {
   runs: Runs;
   setups: SetUps;
   connections: Connections;
+  ahead: Ahead;
   timeoutMs: number;
   /** Longest silence within a round. */
   roundTimeoutMs: number;

@@ -163,8 +163,17 @@ export class Session {
       },
       onFail: (error: unknown) => this.fail(error),
     };
-    const { ring } = this.context;
-    const { party, supply, close } = takeRandomness({ ring, index, run, setUp, dealt, dealer, events });
+    const { ring, ahead } = this.context;
+    const { party, supply, close } = takeRandomness({
+      ring,
+      index,
+      run,
+      setUp,
+      dealt,
+      dealer,
+      ahead,
+      events,
+    });
     this.cleanUp.push(close);
     this.party = party;
     this.supply = supply;
@@ -205,9 +214,9 @@ export class Session {
 
   /** Says hello once the randomness is prepared, and starts the rounds once the other server has said the same. */
   private begin(): void {
-    const { hello, dealt, run, party, rounds, request, peer } = this;
+    const { hello, dealt, run, party, supply, rounds, request, peer } = this;
     if (this.begun !== undefined || !dealt || !run || !party || !rounds || !request || !peer) return;
-    if (party.stagesPrepared < Math.min(run.stages, run.window)) return;
+    if (!supply?.ready) return;
     if (!this.greeted) {
       this.greeted = true;
       const nonce = hex(this.nonce);
@@ -271,8 +280,9 @@ export class Session {
 
   private dealerLost(error: SottoError): void {
     const { party, run } = this;
-    // server 0 needs the dealer for its seed alone, server 1 until its last correction
-    if (party && run && (this.context.party === 0 || party.stagesPrepared === run.stages)) return;
+    // needed until the last correction, or for the seed alone
+    const corrected = this.context.party === 1 || (run?.cost.commonBytes ?? 0) > 0;
+    if (party && run && (!corrected || party.stagesPrepared === run.stages)) return;
     this.fail(dealerLost(this.context.connections.name("dealer"), error));
   }
 

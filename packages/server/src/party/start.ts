@@ -8,6 +8,7 @@ import type { DaemonOptions } from "../dealer/start.js";
 import { type Logger, makeLog } from "../log.js";
 import { CONNECT_TIMEOUT_MS, newId } from "../parties.js";
 import { Runs } from "../runs.js";
+import { Ahead } from "./ahead.js";
 import { Connections, type Other } from "./connections.js";
 import { SetupFollower } from "./follower.js";
 import { startApi } from "./http.js";
@@ -35,7 +36,8 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
   const models = await Models.load(checked.data, party, log);
   const setups = new SetUps(models, connections);
   const runs = new Runs();
-  const context = { party, ring, log, timeoutMs, roundTimeoutMs, models, setups, connections, runs };
+  const ahead = new Ahead(checked.limits.preparedBytes);
+  const context = { party, ring, log, timeoutMs, roundTimeoutMs, models, setups, connections, runs, ahead };
   const part = party === 0 ? new SetupLeader(context) : new SetupFollower(context);
   const sessions = new Sessions(context, maxSessions);
 

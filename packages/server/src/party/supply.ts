@@ -1,10 +1,11 @@
 /**
- * A session's correlated randomness on its way into the Party: server 0 draws it from its seed, server 1 takes
- * the dealer's corrections as they arrive. Both stay at most a window of stages ahead of the rounds.
+ * A session's correlated randomness on its way into the Party: a server draws it from its seed alone, or takes the
+ * dealer's corrections as they arrive. Either stays at most a window of stages ahead of the rounds.
  */
 import { type Party, SottoError } from "@sotto/core";
 import { type Frame, HEADER_BYTES, type Link, type Tag } from "@sotto/wire";
 import { Slices } from "../yield.js";
+import type { Window } from "./ahead.js";
 
 export interface SupplyEvents {
   /** One more stage is prepared. */
@@ -14,6 +15,8 @@ export interface SupplyEvents {
 
 export interface Supply {
   start(): void;
+  /** Whether as many stages are prepared as may be before the first round. */
+  readonly ready: boolean;
   /** The rounds have come so far. */
   reached(round: number): void;
   stop(): void;
@@ -24,19 +27,23 @@ export interface Supply {
 export class SeedSupply implements Supply {
   readonly bytes = 0;
   private readonly party: Party;
-  private readonly stages: number;
-  private readonly window: number;
+  private readonly window: Window;
   private readonly events: SupplyEvents;
+  private readonly first: number;
   private limit: number;
   private running = false;
   private stopped = false;
 
-  constructor(party: Party, stages: number, window: number, events: SupplyEvents) {
+  constructor(party: Party, window: Window, events: SupplyEvents) {
     this.party = party;
-    this.stages = stages;
     this.window = window;
-    this.limit = Math.min(stages, window);
+    this.first = window.reached(0);
+    this.limit = this.first;
     this.events = events;
+  }
+
+  get ready(): boolean {
+    return this.party.stagesPrepared >= this.first;
   }
 
   start(): void {
@@ -44,8 +51,7 @@ export class SeedSupply implements Supply {
   }
 
   reached(round: number): void {
-    if (this.limit === this.stages) return;
-    this.limit = Math.min(this.stages, round + this.window);
+    this.limit = this.window.reached(round);
     void this.work();
   }
 
@@ -75,41 +81,50 @@ const NOTHING = new Uint8Array(0);
 export class CorrectionSupply implements Supply {
   bytes = 0;
   private readonly party: Party;
-  private readonly stages: number;
-  private readonly window: number;
+  private readonly window: Window;
   private readonly events: SupplyEvents;
   private readonly link: Link;
   private readonly deal: string;
   private readonly unroute: () => void;
+  private readonly first: number;
   private granted = 0;
   private stopped = false;
 
   constructor(
     party: Party,
-    stages: number,
-    window: number,
+    window: Window,
     events: SupplyEvents,
     from: { link: Link; deal: string; tag: Tag },
   ) {
     this.party = party;
-    this.stages = stages;
     this.window = window;
+    this.first = window.reached(0);
     this.events = events;
     this.link = from.link;
     this.deal = from.deal;
     this.unroute = from.link.route(from.tag, (frame) => this.take(frame));
   }
 
+  get ready(): boolean {
+    return this.party.stagesPrepared >= this.first;
+  }
+
   start(): void {
-    this.reached(0);
+    this.grant(this.first);
   }
 
   reached(round: number): void {
-    const due = Math.min(this.stages, round + this.window) - this.granted;
+    const limit = this.window.reached(round);
     // a credit is a message: not one for each stage
-    if (due <= 0 || (due < this.window / 4 && this.granted + due < this.stages)) return;
-    this.granted += due;
-    this.link.control({ type: "credit", deal: this.deal, stages: due });
+    const few = limit - this.granted < this.window.width / 4 && limit < this.party.program.stages.length;
+    if (!few) this.grant(limit);
+  }
+
+  private grant(limit: number): void {
+    const stages = limit - this.granted;
+    if (stages <= 0) return;
+    this.granted = limit;
+    this.link.control({ type: "credit", deal: this.deal, stages });
   }
 
   stop(): void {

@@ -1,0 +1,285 @@
+// Distributed point functions (docs/protocol.md, "Look-up in one round"): shares of a vector of 2^levels places that is
+// zero but at a secret place alpha, where it holds `words` words. Boyle, Gilboa, Ishai: Function Secret Sharing:
+// Improvements and Extensions, ePrint 2018/707, Fig. 1, with words mod 2^64 at the leaves.
+//
+// Four elements at a time: lane l of every vector belongs to element 4 g + l of group g. A tree's node is five vectors:
+// a seed of 128 bits, and a mask that is all ones or all zeros. The child of node p on level d that bit b leads to is node
+// p + b 2^d of the next level, so that leaf j is reached by the bits of j from the lowest on.
+import { blocks } from "./chacha";
+
+const NODE: usize = 80;
+const state = memory.data(256, 16);
+const made = memory.data(256, 16);
+const more = memory.data(256, 16);
+const pair = memory.data(160, 16);
+
+/** A state with the seed at `seed` as its key, which is one of 128 bits ("expand 16-byte k"), and a nonce of zero. */
+// @ts-expect-error: decorator
+@inline
+function expand(out: usize, seed: usize, counter: i32): void {
+  for (let i: usize = 0; i < 64; i += 16) {
+    const word = v128.load(seed + i);
+    v128.store(state + i, word, 64);
+    v128.store(state + i, word, 128);
+  }
+  v128.store(state, i32x4.splat(counter), 192);
+  blocks(out, state);
+}
+
+function begin(): void {
+  v128.store(state, i32x4.splat(0x61707865));
+  v128.store(state, i32x4.splat(0x3120646e), 16);
+  v128.store(state, i32x4.splat(0x79622d36), 32);
+  v128.store(state, i32x4.splat(0x6b206574), 48);
+  memory.fill(state + 208, 0, 48);
+}
+
+function end(): void {
+  memory.fill(state, 0, 256);
+  memory.fill(made, 0, 256);
+  memory.fill(more, 0, 256);
+  memory.fill(pair, 0, 160);
+}
+
+/** All ones where the lowest bit is set. */
+// @ts-expect-error: decorator
+@inline
+function ones(x: v128): v128 {
+  return i32x4.neg(v128.and(x, i32x4.splat(1)));
+}
+
+/** Word w of a leaf that was expanded to `at`, for elements 0 and 1, or 2 and 3 (high). */
+// @ts-expect-error: decorator
+@inline
+function leafWord(at: usize, w: usize, high: bool): v128 {
+  const a = v128.load(at + (w << 5));
+  const b = v128.load(at + (w << 5), 16);
+  return high ? v128.shuffle<u32>(a, b, 2, 6, 3, 7) : v128.shuffle<u32>(a, b, 0, 4, 1, 5);
+}
+
+/** A mask of 32 bits a lane as one of 64 bits a lane, for elements 0 and 1, or 2 and 3 (high). */
+// @ts-expect-error: decorator
+@inline
+function widen(t: v128, high: bool): v128 {
+  return high ? v128.shuffle<u32>(t, t, 2, 2, 3, 3) : v128.shuffle<u32>(t, t, 0, 0, 1, 1);
+}
+
+/** Vectors of 64-bit lanes for `words` words of a leaf, eight words a block. */
+// @ts-expect-error: decorator
+@inline
+function leafBlock(out: usize, seed: usize, w: usize): void {
+  if ((w & 7) == 0) expand(out, seed, 1 + <i32>(w >> 3));
+}
+
+/**
+ * One server's shares of n point vectors, n a multiple of 4.
+ *
+ * E: n / 4 groups of 2^levels places of `words` words of four elements. nodes: room for 80 2^levels bytes.
+ * roots: for each group four vectors, the seeds. tree: for each group and level four vectors, what both children are
+ * corrected by, and behind all levels one vector: bits 2 d and 2 d + 1 correct the masks of level d's children.
+ * leaf: `words` planes of n words. index: the server, which begins with mask 0 or 1 and negates its words if it is server 1.
+ */
+export function expandPoints(
+  E: usize,
+  nodes: usize,
+  roots: usize,
+  tree: usize,
+  leaf: usize,
+  n: i32,
+  levels: i32,
+  words: i32,
+  index: i32,
+): void {
+  begin();
+  const places: usize = (<usize>1) << levels;
+  const groupBytes = (<usize>levels << 6) + 16;
+  const plane = <usize>n << 3;
+  const sign = i64x2.splat(index ? -1 : 0);
+  let out = E;
+  for (let g: usize = 0; g < <usize>(n >> 2); g++) {
+    for (let i: usize = 0; i < 64; i += 16) v128.store(nodes + i, v128.load(roots + (g << 6) + i));
+    v128.store(nodes, i32x4.splat(index ? -1 : 0), 64);
+    const correction = tree + g * groupBytes;
+    const bits = v128.load(correction + (<usize>levels << 6));
+    for (let d = 0; d < levels; d++) {
+      const width: usize = (<usize>1) << d;
+      const sum = correction + (<usize>d << 6);
+      const left = ones(i32x4.shr_u(bits, 2 * d));
+      const right = ones(i32x4.shr_u(bits, 2 * d + 1));
+      for (let p: usize = 0; p < width; p++) {
+        const a = nodes + p * NODE;
+        const b = a + width * NODE;
+        const t = v128.load(a, 64);
+        expand(made, a, 0);
+        for (let i: usize = 0; i < 64; i += 16) {
+          const c = v128.and(t, v128.load(sum + i));
+          v128.store(a + i, v128.xor(v128.load(made + i), c));
+          v128.store(b + i, v128.xor(v128.load(made + i, 64), c));
+        }
+        v128.store(a, v128.xor(ones(v128.load(made, 128)), v128.and(t, left)), 64);
+        v128.store(b, v128.xor(ones(v128.load(made, 144)), v128.and(t, right)), 64);
+      }
+    }
+    for (let p: usize = 0; p < places; p++) {
+      const node = nodes + p * NODE;
+      const t = v128.load(node, 64);
+      const t0 = widen(t, false);
+      const t1 = widen(t, true);
+      for (let w: usize = 0; w < <usize>words; w++) {
+        leafBlock(made, node, w);
+        const c = leaf + w * plane + (g << 5);
+        const x = i64x2.add(leafWord(made, w & 7, false), v128.and(t0, v128.load(c)));
+        const y = i64x2.add(leafWord(made, w & 7, true), v128.and(t1, v128.load(c, 16)));
+        v128.store(out, i64x2.sub(v128.xor(x, sign), sign));
+        v128.store(out, i64x2.sub(v128.xor(y, sign), sign), 16);
+        out += 32;
+      }
+    }
+  }
+  end();
+}
+
+/**
+ * The dealer's part: what corrects both servers' trees so that they differ at place alpha = (m >> s) mod 2^levels alone,
+ * and there by the payload. roots0, roots1: both servers' seeds; m: n masks; payload: `words` planes of n words;
+ * tree and leaf are written, in the layout that expandPoints takes. Every element is treated alike, whatever alpha is.
+ */
+export function dealPoints(
+  tree: usize,
+  leaf: usize,
+  roots0: usize,
+  roots1: usize,
+  m: usize,
+  s: i32,
+  payload: usize,
+  n: i32,
+  levels: i32,
+  words: i32,
+): void {
+  begin();
+  const groupBytes = (<usize>levels << 6) + 16;
+  const plane = <usize>n << 3;
+  const first = pair;
+  const second = pair + NODE;
+  for (let g: usize = 0; g < <usize>(n >> 2); g++) {
+    const masks = m + (g << 5);
+    const low = i64x2.shr_u(v128.load(masks), s);
+    const high = i64x2.shr_u(v128.load(masks, 16), s);
+    const alpha = v128.shuffle<u32>(low, high, 0, 2, 4, 6);
+    for (let i: usize = 0; i < 64; i += 16) {
+      v128.store(first + i, v128.load(roots0 + (g << 6) + i));
+      v128.store(second + i, v128.load(roots1 + (g << 6) + i));
+    }
+    v128.store(first, i32x4.splat(0), 64);
+    v128.store(second, i32x4.splat(-1), 64);
+    const correction = tree + g * groupBytes;
+    let bits = i32x4.splat(0);
+    for (let d = 0; d < levels; d++) {
+      const right = ones(i32x4.shr_u(alpha, d));
+      const sum = correction + (<usize>d << 6);
+      expand(made, first, 0);
+      expand(more, second, 0);
+      const t0 = v128.load(first, 64);
+      const t1 = v128.load(second, 64);
+      for (let i: usize = 0; i < 64; i += 16) {
+        const l0 = v128.load(made + i);
+        const r0 = v128.load(made + i, 64);
+        const l1 = v128.load(more + i);
+        const r1 = v128.load(more + i, 64);
+        // the child that alpha does not lead to becomes the same with both
+        const c = v128.bitselect(v128.xor(l0, l1), v128.xor(r0, r1), right);
+        v128.store(sum + i, c);
+        v128.store(first + i, v128.xor(v128.bitselect(r0, l0, right), v128.and(t0, c)));
+        v128.store(second + i, v128.xor(v128.bitselect(r1, l1, right), v128.and(t1, c)));
+      }
+      const a0 = ones(v128.load(made, 128));
+      const b0 = ones(v128.load(made, 144));
+      const a1 = ones(v128.load(more, 128));
+      const b1 = ones(v128.load(more, 144));
+      const ca = v128.not(v128.xor(v128.xor(a0, a1), right));
+      const cb = v128.xor(v128.xor(b0, b1), right);
+      bits = v128.or(bits, i32x4.shl(v128.and(ca, i32x4.splat(1)), 2 * d));
+      bits = v128.or(bits, i32x4.shl(v128.and(cb, i32x4.splat(1)), 2 * d + 1));
+      const kept = v128.bitselect(cb, ca, right);
+      v128.store(first, v128.xor(v128.bitselect(b0, a0, right), v128.and(t0, kept)), 64);
+      v128.store(second, v128.xor(v128.bitselect(b1, a1, right), v128.and(t1, kept)), 64);
+    }
+    v128.store(correction + (<usize>levels << 6), bits);
+    const t = v128.load(second, 64);
+    for (let w: usize = 0; w < <usize>words; w++) {
+      leafBlock(made, first, w);
+      leafBlock(more, second, w);
+      const at = w * plane + (g << 5);
+      for (let h = 0; h < 2; h++) {
+        const x0 = leafWord(made, w & 7, h == 1);
+        const x1 = leafWord(more, w & 7, h == 1);
+        const sign = widen(t, h == 1);
+        const c = i64x2.add(i64x2.sub(v128.load(payload + at + (<usize>h << 4)), x0), x1);
+        v128.store(leaf + at + (<usize>h << 4), i64x2.sub(v128.xor(c, sign), sign));
+      }
+    }
+  }
+  end();
+}
+
+/**
+ * Shares of selected values from shares E of point vectors (expandPoints; words in planes of three: l^0, l^1, l^2 times
+ * a factor): out[f, i] = sum_j c0' E_i[j, 3 f] - c1' E_i[j, 3 f + 1] + c2' E_i[j, 3 f + 2], where for the node
+ * (top_i - j) mod N and L the low s bits of xhat: c0' = c0 + c1 L + c2 L^2, c1' = c1 + 2 c2 L, c2' = c2.
+ * xhat: n words, public. table: N = 2^nodeBits nodes of three words. factors: 1 or 3.
+ */
+export function lookup(
+  out: usize,
+  xhat: usize,
+  E: usize,
+  n: i32,
+  nodeBits: i32,
+  s: i32,
+  table: usize,
+  factors: i32,
+): void {
+  const nodes: usize = (<usize>1) << nodeBits;
+  const plane = <usize>n << 3;
+  const step = <usize>factors * 96;
+  for (let i: usize = 0; i < <usize>n; i++) {
+    const x = load<u64>(xhat + (i << 3));
+    const top = <usize>(x >> s);
+    const L = x & (((<u64>1) << s) - 1);
+    let e = E + (i >> 2) * nodes * step + ((i & 3) << 3);
+    let y0: u64 = 0;
+    let y1: u64 = 0;
+    let y2: u64 = 0;
+    for (let j: usize = 0; j < nodes; j++) {
+      const c = table + ((top - j) & (nodes - 1)) * 24;
+      const c2 = load<u64>(c, 16);
+      const c1 = load<u64>(c, 8);
+      const p0 = load<u64>(c) + (c1 + c2 * L) * L;
+      const p1 = c1 + 2 * c2 * L;
+      y0 += p0 * load<u64>(e) - p1 * load<u64>(e, 32) + c2 * load<u64>(e, 64);
+      if (factors == 3) {
+        y1 += p0 * load<u64>(e, 96) - p1 * load<u64>(e, 128) + c2 * load<u64>(e, 160);
+        y2 += p0 * load<u64>(e, 192) - p1 * load<u64>(e, 224) + c2 * load<u64>(e, 256);
+      }
+      e += step;
+    }
+    const to = out + (i << 3);
+    store<u64>(to, y0);
+    if (factors == 3) {
+      store<u64>(to + plane, y1);
+      store<u64>(to + 2 * plane, y2);
+    }
+  }
+}
+
+/** out = y (a - m + wrap b) from shares of y, y m and y b; or y (a + m - wrap b) when negative. */
+export function scale(out: usize, n: i32, planes: usize, a: usize, wrap: usize, negative: i32): void {
+  const plane = <usize>n << 3;
+  const sign: u64 = negative ? ~(<u64>0) : 1;
+  for (let i: usize = 0; i < <usize>n; i++) {
+    const o = i << 3;
+    const p = planes + o;
+    const y = load<u64>(a + o) * load<u64>(p);
+    const rest = load<u64>(wrap + o) * load<u64>(p + 2 * plane) - load<u64>(p + plane);
+    store<u64>(out + o, y + sign * rest);
+  }
+}
