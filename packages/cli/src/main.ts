@@ -6,7 +6,7 @@ import { endWhenNobodyReads } from "./terminal.js";
 /** Runs one command line (without node and script). Returns the exit code. */
 export async function execute(argv: readonly string[]): Promise<number> {
   try {
-    await makeProgram().parseAsync(argv, { from: "user" });
+    await (await makeProgram(argv[0])).parseAsync(argv, { from: "user" });
     return 0;
   } catch (error) {
     return report(error);

@@ -1,13 +1,6 @@
 /** The command line as a whole. */
 import { Command } from "commander";
-import { addCerts } from "./commands/certs.js";
 import { addDealer, addServer } from "./commands/daemons.js";
-import { addDeploy } from "./commands/deploy.js";
-import { addInfer } from "./commands/infer.js";
-import { addInspect } from "./commands/inspect.js";
-import { addParty } from "./commands/party.js";
-import { addRun } from "./commands/run.js";
-import { addUp } from "./commands/up.js";
 
 const EXIT_CODES = `
 Exit codes:
@@ -22,9 +15,24 @@ Environment:
 Example:
   sotto run model.onnx --input x.npy --check`;
 
-const COMMANDS = [addRun, addInspect, addUp, addDeploy, addInfer, addCerts, addDealer, addServer, addParty];
+type Add = (program: Command) => void;
 
-export function makeProgram(): Command {
+/** In the order of --help. Each loads what it needs only when it is called: a run starts four processes. */
+const COMMANDS: Record<string, () => Promise<Add>> = {
+  run: async () => (await import("./commands/run.js")).addRun,
+  inspect: async () => (await import("./commands/inspect.js")).addInspect,
+  up: async () => (await import("./commands/up.js")).addUp,
+  deploy: async () => (await import("./commands/deploy.js")).addDeploy,
+  infer: async () => (await import("./commands/infer.js")).addInfer,
+  certs: async () => (await import("./commands/certs.js")).addCerts,
+  dealer: async () => (await import("./commands/daemons.js")).addDealer,
+  server: async () => (await import("./commands/daemons.js")).addServer,
+  party: async () => (await import("./commands/party.js")).addParty,
+};
+
+/** @param name the first word of the command line: if it is a command, the others are left out. */
+export async function makeProgram(name = ""): Promise<Command> {
+  const called = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]!] : Object.values(COMMANDS);
   const program = new Command("sotto")
     .description(
       "Private inference of GRU networks: two servers hold additive shares and compute, a blind dealer\n" +
@@ -36,6 +44,6 @@ export function makeProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "sotto: ")) })
     .showHelpAfterError("  hint: --help shows the options")
     .addHelpText("after", EXIT_CODES);
-  for (const add of COMMANDS) add(program);
+  for (const add of await Promise.all(called.map((load) => load()))) add(program);
   return program;
 }
