@@ -67,7 +67,7 @@ describe("the shipped model", () => {
     const seen = new Set(mails.train.flatMap((mail) => mailWords(mail)));
     expect(vocabulary.words.slice(0, CLASS_TOKENS.length)).toEqual([...CLASS_TOKENS]);
     expect(new Set(vocabulary.words).size).toBe(vocabulary.words.length);
-    for (const word of vocabulary.words.slice(CLASS_TOKENS.length)) expect(seen.has(word)).toBe(true);
+    expect(vocabulary.words.slice(CLASS_TOKENS.length).filter((word) => !seen.has(word))).toEqual([]);
   });
 
   it("is small", async () => {

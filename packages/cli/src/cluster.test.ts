@@ -8,6 +8,7 @@ import { pytorchFile } from "@sotto/model/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { largestDifference } from "./outputs.js";
 import { runPlaintext } from "./plaintext.js";
+import { executeHere } from "./testing/in-process.js";
 import { CAN_SEE_PROCESSES, type Running, until, Workshop } from "./testing/sotto.js";
 
 const shop = new Workshop();
@@ -16,7 +17,7 @@ const long = shop.model("long", { hidden: 64, inputSize: 3, resetAfter: true, he
 const wave = (i: number) => 2 * Math.sin(i);
 const x = shop.array("x", [5, 1, 3], wave);
 const longX = shop.array("long", [2000, 1, 3], wave);
-const [owner, client] = ["cluster/cluster-owner.yaml", "cluster/cluster-client.yaml"];
+const [owner, client] = [shop.path("cluster/cluster-owner.yaml"), shop.path("cluster/cluster-client.yaml")];
 
 let port: number;
 let up: Running;
@@ -29,7 +30,7 @@ async function startCluster(): Promise<Running> {
     ...(existsSync(shop.path("cluster")) ? [] : ["--port", String(port)]),
   ]);
   const said = () => running.stdout.includes("Ctrl-C ends the cluster");
-  await until(() => said() || running.process.exitCode !== null, "the cluster's start", 40_000);
+  await until(() => said() || running.process.exitCode !== null, "the cluster's start");
   if (!said()) throw new Error(`sotto up ended: ${running.stderr}`);
   return running;
 }
@@ -128,22 +129,14 @@ describe("a cluster on this machine", () => {
     ];
     const config = shop.file("text.json", JSON.stringify({ lengths: "längs", layers }));
     const args = ["--name", "text", "--cluster", owner, "--config", config, "--private-embeddings"];
-    expect(await shop.sotto("deploy", text, ...args)).toMatchObject({ code: 0, stderr: "" });
+    expect(await executeHere("deploy", text, ...args)).toMatchObject({ code: 0, stderr: "" });
     // more lengths than headers usually have room for
     const B = 1200;
     const tokens = shop.array("tokens", [B, 2], (i) => (i % 2 < 1 + ((i >> 1) % 2) ? 1 + (i % 10) : 0));
     const lengths = shop.array("lengths", [B], (i) => 1 + (i % 2));
     const inputs = ["--input", `tokens=${tokens}`, "--input", `längs=${lengths}`];
-    const done = await shop.sotto(
-      "infer",
-      "--name",
-      "text",
-      "--cluster",
-      client,
-      ...inputs,
-      "--output-dir",
-      "many",
-    );
+    const to = ["--name", "text", "--cluster", client, "--output-dir", shop.path("many")];
+    const done = await executeHere("infer", ...to, ...inputs);
     expect(done).toMatchObject({ code: 0, stderr: "" });
     const y = readNpy(readFileSync(shop.path("many", "y.npy")));
     expect(y.shape).toEqual([B, 2]);
@@ -161,61 +154,61 @@ describe("a cluster on this machine", () => {
 
   it("keeps its models when it is started again", async () => {
     expect(await stop(up, "SIGINT")).toBe(0);
+    const dealer = readFileSync(shop.path("cluster/dealer.yaml"), "utf8");
+    expect(dealer).toContain("level: info");
+    shop.file("cluster/dealer.yaml", dealer.replace("level: info", "level: debug"));
     up = await startCluster();
     expect(up.stdout).toContain("wrote nothing");
-    const done = await shop.sotto("infer", "--name", "m", "--cluster", client, "--input", x);
+    const done = await executeHere("infer", "--name", "m", "--cluster", client, "--input", x);
     expect(done).toMatchObject({ code: 0, stderr: "" });
     expect(done.stdout).toMatch(/^y {2}\[1, 2\] {2}-?\d\.\d{4}, -?\d\.\d{4}$/m);
   });
 
   it("says what is wrong with a request", async () => {
     const infer = (...args: string[]) =>
-      shop.sotto("infer", "--name", "m", "--cluster", client, "--input", ...args);
-    const [shape, unknown, plan, role] = await Promise.all([
-      infer(shop.array("flat", [5, 3], wave)),
-      shop.sotto("infer", "--name", "nobody", "--cluster", client, "--input", x),
-      infer(x, "--plan", "0".repeat(64)),
-      shop.sotto("deploy", model, "--name", "m2", "--cluster", client),
-    ]);
+      executeHere("infer", "--name", "m", "--cluster", client, "--input", ...args);
+    const shape = await infer(shop.array("flat", [5, 3], wave));
+    const unknown = await executeHere("infer", "--name", "nobody", "--cluster", client, "--input", x);
+    const plan = await infer(x, "--plan", "0".repeat(64));
+    const role = await executeHere("deploy", model, "--name", "m2", "--cluster", client);
     for (const done of [shape, unknown, plan, role]) expect(done).toMatchObject({ code: 1, stdout: "" });
-    expect(shape!.stderr).toMatch(/input x has shape \[5, 3\], expected \[time, batch, 3\]/);
-    expect(unknown!.stderr).toMatch(/nobody/);
-    expect(plan!.stderr).toMatch(/0000/);
-    expect(role!.stderr).toMatch(/owner/);
+    expect(shape.stderr).toMatch(/input x has shape \[5, 3\], expected \[time, batch, 3\]/);
+    expect(unknown.stderr).toMatch(/nobody/);
+    expect(plan.stderr).toMatch(/0000/);
+    expect(role.stderr).toMatch(/owner/);
   });
 
   it("is not reached with other certificates", async () => {
     expect(await shop.sotto("certs", "others")).toMatchObject({ code: 0, stderr: "" });
-    const file = readFileSync(shop.path(client), "utf8").replaceAll("certificates/", "../others/");
+    const file = readFileSync(client, "utf8").replaceAll("certificates/", "../others/");
     shop.file("cluster/others.yaml", file);
     // and with this cluster's authority, but the client's pair of another one
     shop.file("cluster/mixed.yaml", file.replace("../others/ca.pem", "certificates/ca.pem"));
-    const [others, mixed, again] = await Promise.all([
-      shop.sotto("infer", "--name", "m", "--cluster", "cluster/others.yaml", "--input", x),
-      shop.sotto("infer", "--name", "m", "--cluster", "cluster/mixed.yaml", "--input", x),
-      shop.sotto("certs", "others"),
-    ]);
+    const infer = (file: string) =>
+      executeHere("infer", "--name", "m", "--cluster", shop.path("cluster", file), "--input", x);
+    const others = await infer("others.yaml");
+    const mixed = await infer("mixed.yaml");
+    const again = await executeHere("certs", shop.path("others"));
     for (const done of [others, mixed]) expect(done).toMatchObject({ code: 1, stdout: "" });
-    expect(others!.stderr).toMatch(
+    expect(others.stderr).toMatch(
       new RegExp(`server . \\(https://127\\.0\\.0\\.1:(${port + 2}|${port + 3})\\).*certificate`),
     );
-    expect(mixed!.stderr).toMatch(/others.client\.pem was not issued by the authority .*ca\.pem/);
+    expect(mixed.stderr).toMatch(/others.client\.pem was not issued by the authority .*ca\.pem/);
     expect(again).toMatchObject({ code: 1 });
-    expect(again!.stderr).toMatch(/holds certificates already/);
+    expect(again.stderr).toMatch(/holds certificates already/);
   });
 
   it.runIf(CAN_SEE_PROCESSES)(
     "ends when a server is killed in the middle, and so does the client",
     async () => {
-      await shop.sotto("deploy", long, "--name", "long", "--cluster", owner);
+      await executeHere("deploy", long, "--name", "long", "--cluster", owner);
+      const deals = () => readFileSync(shop.path("cluster", "dealer.log"), "utf8").match(/"dealing"/g) ?? [];
+      const before = deals().length;
       const infer = shop.start(["infer", "--name", "long", "--cluster", client, "--input", longX, "--json"]);
-      const ended = new Promise((resolve) => infer.process.once("exit", resolve));
-      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 1500))]);
-      expect(infer.process.exitCode).toBeNull();
+      // of its 10001 rounds few are over by then
+      await until(() => deals().length > before, "the session's beginning");
       process.kill(shop.parties()[2]!, "SIGKILL");
-      const began = Date.now();
       const done = await infer.finished;
-      expect(Date.now() - began).toBeLessThan(15_000);
       expect(done).toMatchObject({ code: 1, stdout: "" });
       expect(done.stderr).toMatch(/^sotto: .*(server 1|server-1|127\.0\.0\.1)/);
       const cluster = await up.finished;
@@ -228,12 +221,10 @@ describe("a cluster on this machine", () => {
   );
 
   it("is unreachable when it does not run", async () => {
-    const began = Date.now();
-    const done = await shop.sotto("infer", "--name", "m", "--cluster", client, "--input", x, "--json");
+    const done = await executeHere("infer", "--name", "m", "--cluster", client, "--input", x, "--json");
     expect(done).toMatchObject({ code: 1, stdout: "" });
     expect(done.stderr).toMatch(new RegExp(`127\\.0\\.0\\.1:${port + 2}|127\\.0\\.0\\.1:${port + 3}`));
     expect(done.stderr).toContain("is every party up");
-    expect(Date.now() - began).toBeLessThan(20_000);
   });
 });
 
@@ -242,7 +233,7 @@ describe("a party in the foreground", () => {
     for (const role of ["dealer", "server-0"]) {
       const command = role === "dealer" ? "dealer" : "server";
       const running = shop.start([command, "--config", `cluster/${role}.yaml`]);
-      await until(() => running.stdout.includes("listening"), `${role} listening`, 30_000);
+      await until(() => running.stdout.includes("listening"), `${role} listening`);
       expect(running.stdout).toContain(`127.0.0.1:${role === "dealer" ? port : port + 2}`);
       expect(await stop(running, "SIGTERM")).toBe(0);
     }
@@ -251,12 +242,10 @@ describe("a party in the foreground", () => {
   it("names what is wrong with its configuration", async () => {
     const text = readFileSync(shop.path("cluster/server-0.yaml"), "utf8").replace(/party: 0/, "party: 2");
     shop.file("cluster/wrong.yaml", text);
-    const [wrong, none] = await Promise.all([
-      shop.sotto("server", "--config", "cluster/wrong.yaml"),
-      shop.sotto("dealer", "--config", "none.yaml"),
-    ]);
+    const wrong = await executeHere("server", "--config", shop.path("cluster/wrong.yaml"));
+    const none = await executeHere("dealer", "--config", shop.path("none.yaml"));
     for (const done of [wrong, none]) expect(done).toMatchObject({ code: 1, stdout: "" });
-    expect(wrong!.stderr).toMatch(/wrong\.yaml: party: .*found 2/);
-    expect(none!.stderr).toMatch(/none\.yaml/);
+    expect(wrong.stderr).toMatch(/wrong\.yaml: party: .*found 2/);
+    expect(none.stderr).toMatch(/none\.yaml/);
   });
 });

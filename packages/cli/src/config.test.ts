@@ -22,7 +22,7 @@ const x = shop.array("x", inputs.x!.shape, (i) => inputs.x!.data[i]!);
 
 describe("--config", () => {
   it("sotto run: a printed model gives PyTorch's result, and says what was assumed", async () => {
-    const done = await shop.sotto("run", model, "--config", printed, "--input", x, "--json");
+    const done = await executeHere("run", model, "--config", printed, "--input", x, "--json");
     expect(done.stderr).toMatch(
       /^sotto: note: a printed model .*: x -> gru "first" -> gru "second" -> take last_state -> linear "fc" -> y\. .*\n$/,
     );

@@ -15,7 +15,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LocalCluster, throwAwayCluster } from "./cluster/local.js";
 
-const RANDOM = process.env.SOTTO_LONG ? 60 : 12;
+const RANDOM = process.env.SOTTO_LONG ? 60 : 5;
 
 let cluster: LocalCluster;
 let client: Client;

@@ -1,6 +1,5 @@
 /** The command line as a whole. */
 import { Command } from "commander";
-import { addDealer, addServer } from "./commands/daemons.js";
 
 const EXIT_CODES = `
 Exit codes:

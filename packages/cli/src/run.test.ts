@@ -6,6 +6,7 @@ import { readNpy } from "@sotto/model/npy";
 import { afterAll, describe, expect, it } from "vitest";
 import { largestDifference } from "./outputs.js";
 import { runPlaintext } from "./plaintext.js";
+import { executeHere } from "./testing/in-process.js";
 import { CAN_SEE_PROCESSES, until, Workshop } from "./testing/sotto.js";
 
 const shop = new Workshop();
@@ -48,7 +49,7 @@ describe("sotto run", () => {
 
     const sizes = ["--size", "time=6", "--size", "batch=2"];
     const plan = JSON.parse(
-      (await shop.sotto("inspect", model, "--input-range", "4", ...sizes, "--json")).stdout,
+      (await executeHere("inspect", model, "--input-range", "4", ...sizes, "--json")).stdout,
     );
     expect(json.plan).toBe(plan.plan);
     expect(json.rounds).toBe(plan.rounds);
@@ -65,7 +66,7 @@ describe("sotto run", () => {
   });
 
   it("prints a summary for people; --clip clips and warns", async () => {
-    const done = await shop.sotto("run", model, "--input", x, "--input-range", "2", "--clip", "--check");
+    const done = await executeHere("run", model, "--input", x, "--input-range", "2", "--clip", "--check");
     expect(done.stderr).toMatch(/^sotto: warning: input x: \d+ elements outside \|x\| <= 2 were clipped\n$/);
     expect(done.code).toBe(0);
     expect(done.stdout).toMatch(/^y {2}\[6, 1, 2, 16\] .*\(192 numbers\)/m);
@@ -95,11 +96,11 @@ describe.runIf(CAN_SEE_PROCESSES)("sotto run leaves nothing", () => {
   /** Until everything is up, and the inference at most just begun. */
   const clusterUp = () => {
     const files = () => shop.leftDirectories().flatMap((d) => readdirSync(shop.path(d)));
-    return until(() => files().includes("cluster-client.yaml"), "the cluster", 40_000);
+    return until(() => files().includes("cluster-client.yaml"), "the cluster");
   };
   const nothingLeft = async () => {
-    await until(() => shop.parties().length === 0, "the end of all party processes", 10_000);
-    await until(() => shop.leftDirectories().length === 0, "the removal of the temporary directory", 5_000);
+    await until(() => shop.parties().length === 0, "the end of all party processes");
+    await until(() => shop.leftDirectories().length === 0, "the removal of the temporary directory");
   };
 
   it("after SIGINT while its processes start", async () => {

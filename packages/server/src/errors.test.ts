@@ -5,7 +5,7 @@ import { encodeBundle } from "@sotto/wire";
 import { keepConnected, readIdentity } from "@sotto/wire/node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { newId } from "./parties.js";
-import { makeTestFolder, TestCluster, tlsPaths } from "./testing/cluster.js";
+import { makeTestFolder, TestCluster, type TestClusterOptions, tlsPaths } from "./testing/cluster.js";
 import { largestError, testModel } from "./testing/models.js";
 import { ask, sharesOf } from "./testing/raw.js";
 
@@ -26,30 +26,31 @@ async function failure(promise: Promise<unknown>): Promise<SottoError> {
   return error as SottoError;
 }
 
+let folder: Folder;
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  folder = await makeTestFolder();
+});
+afterAll(() => folder.remove());
+
+async function start(limits: TestClusterOptions["limits"] = {}): Promise<void> {
+  cluster = await TestCluster.start(folder.dir, { relays: true, limits });
+  await deploy(cluster.as("owner"), "m", compiled);
+}
+
+/** The service works. */
+async function works(): Promise<void> {
+  const { outputs } = await (await cluster.client().model("m")).infer(model.input(1));
+  expect(largestError(outputs, model.expected(1))).toBeLessThan(0.002);
+}
+
+/** It does, now or soon: links that broke are made anew. */
+const worksAgain = () => expect.poll(() => works().then(() => "works", String)).toBe("works");
+
 describe("a running cluster", () => {
-  let folder: Folder;
-  let cluster: TestCluster;
-
-  beforeAll(async () => {
-    folder = await makeTestFolder();
-  });
-  afterAll(() => folder.remove());
-  beforeEach(async () => {
-    cluster = await TestCluster.start(folder.dir, {
-      relays: true,
-      limits: { sessionTimeoutMs: TIMEOUT_MS, roundTimeoutMs: 1000 },
-    });
-    await deploy(cluster.as("owner"), "m", compiled);
-  });
-  afterEach(async () => {
-    await cluster.stop();
-  });
-
-  /** The service works. */
-  async function works(): Promise<void> {
-    const { outputs } = await (await cluster.client().model("m")).infer(model.input(1));
-    expect(largestError(outputs, model.expected(1))).toBeLessThan(0.002);
-  }
+  beforeAll(() => start());
+  afterAll(() => cluster.stop());
 
   it("refuses requests that are wrong by themselves", async () => {
     const [body] = await sharesOf(model, 1);
@@ -78,13 +79,11 @@ describe("a running cluster", () => {
   it("ends both sides of a session whose share has the wrong length at one server", async () => {
     const [a, b] = await sharesOf(model, 1);
     const session = newId();
-    const began = performance.now();
     const replies = await Promise.all([
       ask(cluster, 0, compiled, { model: "m", session, body: a }),
       ask(cluster, 1, compiled, { model: "m", session, body: b.subarray(1) }),
     ]);
     for (const reply of replies) expect(reply.message).toMatch(/input share of \d+ bytes expected/);
-    expect(performance.now() - began).toBeLessThan(TIMEOUT_MS);
     await works();
   });
 
@@ -102,22 +101,9 @@ describe("a running cluster", () => {
     await works();
   });
 
-  it.each([0, 1] as const)("ends a session whose request reaches server %i only", async (server) => {
-    const shares = await sharesOf(model, 1);
-    const reply = await ask(cluster, server, compiled, {
-      model: "m",
-      session: newId(),
-      body: shares[server],
-    });
-    expect([reply.status, reply.code]).toEqual([504, "timeout"]);
-    // server 0 hears of it from server 1, whose session began with the dealer's message
-    expect(reply.message).toMatch(/waited 1500 ms for .*(the other server|this server) only/);
-    await works();
-  });
-
   it("ends a session when its client goes", async () => {
-    await deploy(cluster.as("owner"), "m", long.compiled);
-    const remote = await cluster.client().model("m");
+    await deploy(cluster.as("owner"), "long", long.compiled);
+    const remote = await cluster.client().model("long");
     const leave = new AbortController();
     const left = remote.infer(long.input(1), { signal: leave.signal });
     await cluster.toPeer!.after(10_000);
@@ -146,26 +132,6 @@ describe("a running cluster", () => {
     }
   });
 
-  it("notices a server that says nothing any more", async () => {
-    await deploy(cluster.as("owner"), "long", long.compiled);
-    const remote = await cluster.client().model("long");
-    const running = failure(remote.infer(long.input(1)));
-    await cluster.toPeer!.endAfter(20_000, "stall");
-    const error = await running;
-    expect(error.code).toBe("timeout");
-    expect(error.message).toMatch(/server [01] has been silent for 1 s in round \d+ of 401/);
-  });
-
-  it("names the dealer, not a server that waits for it, when the dealer says nothing any more", async () => {
-    await deploy(cluster.as("owner"), "long", long.compiled);
-    const remote = await cluster.client().model("long");
-    const running = failure(remote.infer(long.input(1)));
-    await cluster.toDealer!.endAfter(20_000, "stall");
-    const error = await running;
-    expect(error.code).toBe("timeout");
-    expect(error.message).toMatch(/the dealer has been silent for 0.75 s/);
-  });
-
   it("refuses a second process of a role, and goes on with the first", async () => {
     const reasons: string[] = [];
     let links = 0;
@@ -186,7 +152,7 @@ describe("a running cluster", () => {
     );
     for (const { role } of newcomers) {
       const refusal = `another ${role} is connected already; stop one of the two`;
-      await expect.poll(() => reasons.filter((r) => r === refusal).length, { timeout: 10_000 }).toBe(3);
+      await expect.poll(() => reasons.filter((r) => r === refusal).length).toBe(3);
     }
     await works();
     for (const stop of stops) stop();
@@ -205,17 +171,6 @@ describe("a running cluster", () => {
     );
   });
 
-  it("says that the dealer has gone, and works again when it is back", async () => {
-    await cluster.stopDealer();
-    const remote = await cluster.client().model("m");
-    const error = await failure(remote.infer(model.input(1)));
-    expect(error.code).toBe("unreachable");
-    expect(error.message).toMatch(/the dealer is not connected/);
-    await cluster.startDealer();
-    // the servers come back within a second or two; a request waits for less than that here
-    await expect.poll(() => works().then(() => "works", String), { timeout: 10_000 }).toBe("works");
-  });
-
   it("says that the dealer went before its last correction", async () => {
     await deploy(cluster.as("owner"), "long", long.compiled);
     const remote = await cluster.client().model("long");
@@ -224,7 +179,7 @@ describe("a running cluster", () => {
     const error = await running;
     expect(error.code).toBe("unreachable");
     expect(error.message).toMatch(/the dealer was lost before the session had its randomness/);
-    await expect.poll(() => works().then(() => "works", String), { timeout: 10_000 }).toBe("works");
+    await worksAgain();
   });
 
   it("refuses bundles for the other server, of another model, and of nobody", async () => {
@@ -292,13 +247,60 @@ describe("a running cluster", () => {
   });
 });
 
+describe("a cluster that waits for little", () => {
+  beforeEach(() => start({ sessionTimeoutMs: TIMEOUT_MS, roundTimeoutMs: 1000 }));
+  afterEach(() => cluster.stop());
+
+  it.each([0, 1] as const)("ends a session whose request reaches server %i only", async (server) => {
+    const shares = await sharesOf(model, 1);
+    const reply = await ask(cluster, server, compiled, {
+      model: "m",
+      session: newId(),
+      body: shares[server],
+    });
+    expect([reply.status, reply.code]).toEqual([504, "timeout"]);
+    // server 0 hears of it from server 1, whose session began with the dealer's message
+    expect(reply.message).toMatch(/waited 1500 ms for .*(the other server|this server) only/);
+    await worksAgain();
+  });
+
+  it("notices a server that says nothing any more", async () => {
+    await deploy(cluster.as("owner"), "long", long.compiled);
+    const remote = await cluster.client().model("long");
+    const running = failure(remote.infer(long.input(1)));
+    await cluster.toPeer!.endAfter(20_000, "stall");
+    const error = await running;
+    expect(error.code).toBe("timeout");
+    expect(error.message).toMatch(/server [01] has been silent for 1 s in round \d+ of 401/);
+  });
+
+  it("names the dealer, not a server that waits for it, when the dealer says nothing any more", async () => {
+    await deploy(cluster.as("owner"), "long", long.compiled);
+    const remote = await cluster.client().model("long");
+    const running = failure(remote.infer(long.input(1)));
+    await cluster.toDealer!.endAfter(20_000, "stall");
+    const error = await running;
+    expect(error.code).toBe("timeout");
+    expect(error.message).toMatch(/the dealer has been silent for 0.75 s/);
+  });
+
+  it("says that the dealer has gone, and works again when it is back", async () => {
+    await cluster.stopDealer();
+    const remote = await cluster.client().model("m");
+    const error = await failure(remote.infer(model.input(1)));
+    expect(error.code).toBe("unreachable");
+    expect(error.message).toMatch(/the dealer is not connected/);
+    await cluster.startDealer();
+    // the servers come back within a second or two; a request waits for less than that here
+    await worksAgain();
+  });
+});
+
 describe("a cluster that is not there", () => {
   it("is reported as unreachable, with the address", async () => {
-    const folder = await makeTestFolder();
     const servers = [{ url: "https://127.0.0.1:1" }, { url: "https://127.0.0.1:1" }] as const;
     const error = await failure(connect({ servers, tls: tlsPaths(folder.dir, "client") }).model("m"));
     expect(error.code).toBe("unreachable");
     expect(error.message).toMatch(/server [01] \(https:\/\/127\.0\.0\.1:1\) is unreachable/);
-    folder.remove();
   });
 });

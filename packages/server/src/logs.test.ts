@@ -90,10 +90,8 @@ describe("the parties", () => {
     const remote = await cluster.client().model("m");
     await remote.infer(model.input(1));
     expect(open()).toBeGreaterThan(before);
-    const began = performance.now();
     await cluster.stop();
     await expect.poll(open).toBeLessThanOrEqual(before);
-    expect(performance.now() - began).toBeLessThan(2000);
   });
 
   it("come up in any order", async () => {

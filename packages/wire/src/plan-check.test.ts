@@ -30,7 +30,7 @@ describe("a plan from somebody else", () => {
   it("is taken as it is when it is one, for every kind of layer", () => {
     expect(checkPlan(plan)).toBe(plan);
     let plans = 0;
-    for (let k = 0; k < 60; k++) {
+    for (let k = 0; k < 30; k++) {
       const { model, options } = anyModel(`plan ${k}`, "any");
       let made: Plan;
       try {
@@ -41,7 +41,7 @@ describe("a plan from somebody else", () => {
       expect(checkPlan(JSON.parse(JSON.stringify(made)))).toEqual(JSON.parse(JSON.stringify(made)));
       plans++;
     }
-    expect(plans).toBeGreaterThan(40);
+    expect(plans).toBeGreaterThan(20);
   });
 
   it.each([

@@ -238,7 +238,7 @@ describe("a GRU whose functions do not bound its state", () => {
     const plan = await executeHere("inspect", relu, ...bound);
     expect(plan.stdout).toMatch(/candidate relu, state bound [\d.]+$/m);
 
-    const done = await shop.sotto("run", relu, "--input", one, ...bound, "--check", "--json");
+    const done = await executeHere("run", relu, "--input", one, ...bound, "--check", "--json");
     expect(done).toMatchObject({ code: 0, stderr: "" });
     expect(JSON.parse(done.stdout).maxAbsError).toBeLessThan(0.02);
   });

@@ -114,7 +114,7 @@ function partiesWith(variable: string): number[] {
 }
 
 /** Waits until `condition` holds. @throws naming what did not come about. */
-export async function until(condition: () => boolean, what: string, ms = 20_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, ms = 120_000): Promise<void> {
   const end = Date.now() + ms;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`${what}: not within ${ms} ms`);

@@ -18,7 +18,7 @@ beforeAll(async () => {
   ring = await Ring.create();
 });
 
-const MODELS = process.env.SOTTO_LONG ? 2000 : 100;
+const MODELS = process.env.SOTTO_LONG ? 2000 : 40;
 
 /** Runs a model in every interpretation. @returns what the witness says and the largest differences. */
 function runAll(seed: string, { model, options, inputs }: AnyModel) {

@@ -98,7 +98,7 @@ function extreme(seed: string): { model: ModelDescription; range: Record<string,
 }
 
 describe("every value of a run of extremes", () => {
-  const programs = process.env.SOTTO_LONG ? 5000 : 250;
+  const programs = process.env.SOTTO_LONG ? 5000 : 100;
 
   it(`is an integer that its operation may give, within its bounds, in ${programs} programs`, () => {
     let runs = 0;

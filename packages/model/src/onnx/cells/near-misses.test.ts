@@ -288,7 +288,7 @@ describe("damaged cells", () => {
 
 describe("long loops", () => {
   // About a second on an idle machine; what is guarded against is time that grows with the square of the steps.
-  it("of 500 steps and two layers are read soon", { timeout: 30_000 }, () => {
+  it("of 500 steps and two layers are read soon", () => {
     const g = new Cells(500);
     const first = weights(g);
     const second = { W: first.U, U: [0, 1, 2].map(() => g.matrix(H, H)) };
@@ -305,7 +305,7 @@ describe("long loops", () => {
     expect(model.layers.map((l) => l.op).join(" ")).toBe("transpose gru squeeze gru squeeze transpose");
   });
 
-  it("that feed back, and those that are no GRU, don't take long either", { timeout: 30_000 }, () => {
+  it("that feed back, and those that are no GRU, don't take long either", () => {
     for (const feedback of [true, false]) {
       const g = new Cells(300);
       const all = weights(g);
