@@ -81,8 +81,8 @@ describe("certificates", () => {
       const remote = which === "peer" ? "server-0" : "dealer";
       const knock = async (identity: ReturnType<typeof readIdentity>): Promise<SottoError> => {
         try {
-          const channel = await dial({ host: "127.0.0.1", port }, identity, remote, 2000);
-          await greet(channel, { role: "server-1", boot: newId() }, remote, 2000, () => {});
+          const channel = await dial({ host: "127.0.0.1", port }, identity, remote, 60_000);
+          await greet(channel, { role: "server-1", boot: newId() }, remote, 60_000, () => {});
         } catch (error) {
           return error as SottoError;
         }

@@ -38,14 +38,14 @@ describe("the dealer", () => {
     const [ours, theirs] = memoryPair();
     const role = i === 0 ? "server-0" : "server-1";
     const [link] = await Promise.all([
-      greet(ours, { role, boot }, "dealer", 3000, (l) => {
+      greet(ours, { role, boot }, "dealer", 60_000, (l) => {
         l.onControl = (message) => heard[i].push(message);
       }),
       greet(
         theirs,
         { role: "dealer", boot: newId() },
         role,
-        3000,
+        60_000,
         (l) => desk.connected(role, l),
         (boot) => desk.admit(role, boot),
       ),

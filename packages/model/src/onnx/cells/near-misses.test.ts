@@ -287,8 +287,8 @@ describe("damaged cells", () => {
 });
 
 describe("long loops", () => {
-  // About a second on an idle machine; what is guarded against is time that grows with the square of the steps.
-  it("of 500 steps and two layers are read soon", () => {
+  // About a second; time that grew with the square of the steps would not end before the runner's own limit.
+  it("of 500 steps and two layers are read", () => {
     const g = new Cells(500);
     const first = weights(g);
     const second = { W: first.U, U: [0, 1, 2].map(() => g.matrix(H, H)) };
@@ -305,7 +305,7 @@ describe("long loops", () => {
     expect(model.layers.map((l) => l.op).join(" ")).toBe("transpose gru squeeze gru squeeze transpose");
   });
 
-  it("that feed back, and those that are no GRU, don't take long either", () => {
+  it("that feed back, and those that are no GRU, are read, too", () => {
     for (const feedback of [true, false]) {
       const g = new Cells(300);
       const all = weights(g);
