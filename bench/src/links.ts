@@ -1,4 +1,5 @@
 /** The same run over simulated links between all parties: where rounds and bytes show. */
+import type { Profile } from "@sotto/core";
 import { LinkProcess } from "./link-process.js";
 import type { LinkSpec } from "./link-schedule.js";
 import { measure, type Result } from "./measure.js";
@@ -17,8 +18,9 @@ const ROUND_TRIPS: readonly { ms: number; runs: number; warmUp: number }[] = [
   { ms: 80, runs: 2, warmUp: 1 },
 ];
 /** A batch has 32 times the bytes, and takes its time. */
-const CHOSEN = [
+const CHOSEN: readonly { name: string; profile?: Profile; roundTrips: typeof ROUND_TRIPS }[] = [
   { name: "text", roundTrips: ROUND_TRIPS },
+  { name: "text", profile: "wan", roundTrips: ROUND_TRIPS },
   { name: "text32", roundTrips: [{ ms: 20, runs: 2, warmUp: 1 }] },
 ];
 const PINGS = { runs: 25, warmUp: 5 };
@@ -39,12 +41,14 @@ export async function links(machine: string): Promise<void> {
     // what loopback, TLS, both processes and the relay take is left out of the delay, as far as there is any
     const bare = await ping(PINGS, (port) => relays.open(port, UNLIMITED, 0));
     const results: LinkResult[] = [];
-    for (const { name, roundTrips } of CHOSEN) {
-      const workload = WORKLOADS.find((w) => w.name === name)!;
+    for (const { name, profile = "lan", roundTrips } of CHOSEN) {
+      const workload = { ...WORKLOADS.find((w) => w.name === name)!, profile };
       for (const bitsPerSecond of RATES) {
         for (const { ms: roundTripMs, ...counts } of roundTrips) {
           const link = { roundTripMs, bitsPerSecond };
-          console.error(`links: ${name}, ${roundTripMs} ms, ${bitsPerSecond / 1e6} Mbit/s ...`);
+          console.error(
+            `links: ${name}, profile ${profile}, ${roundTripMs} ms, ${bitsPerSecond / 1e6} Mbit/s ...`,
+          );
           const over = (port: number) => relays.open(port, link, bare.median);
           const pingMs = await ping(PINGS, over);
           const result = await measure({ ...workload, ...counts }, over);
@@ -84,6 +88,7 @@ async function ping(
 function markdown(machine: string, direct: Spread, bare: Spread, results: readonly LinkResult[]): string {
   const head = [
     "workload",
+    "profile",
     "round trip ms",
     "Mbit/s",
     "measured ping ms",
@@ -97,6 +102,7 @@ function markdown(machine: string, direct: Spread, bare: Spread, results: readon
   ];
   const rows = results.map((r) => [
     r.workload.name,
+    r.workload.profile ?? "lan",
     r.roundTripMs,
     r.bitsPerSecond / 1e6,
     withSpread(r.pingMs),

@@ -20,7 +20,7 @@ export async function withModel<T>(
   via: Via | undefined,
   work: (deployed: Deployed) => Promise<T>,
 ): Promise<T> {
-  const compiled = compile(importOnnx(onnx), { range: INPUT_RANGE });
+  const compiled = compile(importOnnx(onnx), { range: INPUT_RANGE, profile: w.profile });
   const cluster = await throwAwayCluster({ sessionTimeoutMs: CALL.timeoutMs }, via);
   try {
     await deploy(loadCluster(cluster.owner), "bench", compiled, CALL);

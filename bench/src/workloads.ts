@@ -1,4 +1,5 @@
 /** What is measured. */
+import type { Profile } from "@sotto/core";
 import { makeGruModel, writeRandomModel } from "@sotto/model/testing";
 
 export interface Workload {
@@ -12,6 +13,8 @@ export interface Workload {
   warmUp: number;
   /** Layers of both directions each; without it, one layer forward. */
   bidirectionalLayers?: number;
+  /** Default "lan". */
+  profile?: Profile;
 }
 
 /** The servers' JavaScript is compiled by then; CPU time of an inference halves until there. */

@@ -25,6 +25,9 @@ const [OUTER, INNER] = [384, 128];
 /** A sigmoid's with inputs up to 8. */
 const NODE_BITS = 9;
 const BITS = 38;
+/** The candidate's look-ups in text: of tanh, with inputs up to 32, to be multiplied by a gate. */
+const [POINTS, LEVELS] = [128, 9];
+const POINT_BITS = [62, 62, 62, 62, 62, 62, 46, 46, 46];
 
 /** One case a kernel, under its name. */
 export function kernelCases(ring: Ring): KernelCase[] {
@@ -51,6 +54,11 @@ export function kernelCases(ring: Ring): KernelCase[] {
   const index = ring.alloc(N / 2);
   new Uint32Array(k.memory.buffer, index.ptr, N).set(Uint32Array.from({ length: N }, (_, i) => (i * 7) % N));
   const s = table.stepBits;
+  const E = random(POINTS * 2 ** LEVELS * 9);
+  const tree = random(10 * 2 ** LEVELS).ptr;
+  const wholeTable = random(3 * 2 ** LEVELS);
+  const widths = ring.alloc(5);
+  ring.bytes(widths, 36).set(new Uint8Array(Int32Array.from(POINT_BITS).buffer));
 
   const element = (name: string, run: () => void): KernelCase => ({ name, per: "element", count: N, run });
   return [
@@ -107,6 +115,25 @@ export function kernelCases(ring: Ring): KernelCase[] {
     element("finishProduct", () =>
       k.finishProduct(out, N, planes[0], a, s, a, b, planes[0], planes[1], planes[2], 0),
     ),
+    {
+      name: "expandPoints",
+      per: `element, ${2 ** LEVELS} places of 9 words`,
+      count: POINTS,
+      run: () => k.expandPoints(E.ptr, tree, a, tree, planes[0], POINTS, LEVELS, 0, widths.ptr, 9, 1, 0),
+    },
+    {
+      name: "dealPoints",
+      per: `element, ${2 ** LEVELS} places of 9 words`,
+      count: POINTS,
+      run: () => k.dealPoints(out, planes[0], a, b, a, s, planes[1], POINTS, LEVELS, 0, widths.ptr, 9, 1),
+    },
+    {
+      name: "lookup",
+      per: `element, ${2 ** LEVELS} places`,
+      count: POINTS,
+      run: () => k.lookup(planes[0], a, E.ptr, POINTS, LEVELS, s, wholeTable.ptr, 3),
+    },
+    element("scale", () => k.scale(out, N, planes[0], a, b, 0)),
     element("liftedProduct", () => k.liftedProduct(out, N, a, b, a, b, planes[0], 1)),
   ];
 }

@@ -113,7 +113,7 @@ describe("a client", () => {
         /server 0 serves plan .* server 1 serves/,
       ],
       [() => ({ plan, hash }), { plan: "0".repeat(64) }, /the servers serve plan \w+, expected plan 0000/],
-      [() => ({ plan: { ...plan, version: 3 }, hash }), {}, /version 2 expected, got version 3/],
+      [() => ({ plan: { ...plan, version: 99 }, hash }), {}, /version \d expected, got version 99/],
     ];
     for (const [describeModel, options, message] of cases) {
       const attempt = connect(cluster, { transport: servers(never, describeModel) }).model("m", options);

@@ -2,7 +2,7 @@
 // unless a modulus is named; pointers are byte offsets, lengths are in elements.
 // Nothing branches on, or indexes by, a secret word: conditions are on lengths and public values.
 
-export * from "./chacha";
+export { chacha20 } from "./chacha";
 export * from "./deal";
 export * from "./finish";
 export * from "./linear";

@@ -9,8 +9,9 @@ import { blocks } from "./chacha";
 
 const NODE: usize = 80;
 const state = memory.data(256, 16);
-const made = memory.data(256, 16);
-const more = memory.data(256, 16);
+// four blocks, and what is read beyond the last word
+const made = memory.data(1056, 16);
+const more = memory.data(1056, 16);
 const pair = memory.data(160, 16);
 
 /** A state with the seed at `seed` as its key, which is one of 128 bits ("expand 16-byte k"), and a nonce of zero. */
@@ -36,8 +37,8 @@ function begin(): void {
 
 function end(): void {
   memory.fill(state, 0, 256);
-  memory.fill(made, 0, 256);
-  memory.fill(more, 0, 256);
+  memory.fill(made, 0, 1056);
+  memory.fill(more, 0, 1056);
   memory.fill(pair, 0, 160);
 }
 
@@ -48,13 +49,16 @@ function ones(x: v128): v128 {
   return i32x4.neg(v128.and(x, i32x4.splat(1)));
 }
 
-/** Word w of a leaf that was expanded to `at`, for elements 0 and 1, or 2 and 3 (high). */
+/** 64 bits of an expanded leaf from bit `from` on, for elements 0 and 1, or 2 and 3 (high). */
 // @ts-expect-error: decorator
 @inline
-function leafWord(at: usize, w: usize, high: bool): v128 {
-  const a = v128.load(at + (w << 5));
-  const b = v128.load(at + (w << 5), 16);
-  return high ? v128.shuffle<u32>(a, b, 2, 6, 3, 7) : v128.shuffle<u32>(a, b, 0, 4, 1, 5);
+function leafBits(leaf: usize, from: i32, high: bool): v128 {
+  const at = leaf + ((<usize>from >> 5) << 4);
+  const skip = from & 31;
+  const middle = v128.load(at, 16);
+  const lower = v128.or(i32x4.shr_u(v128.load(at), skip), i32x4.shl(i32x4.shl(middle, 1), 31 - skip));
+  const upper = v128.or(i32x4.shr_u(middle, skip), i32x4.shl(i32x4.shl(v128.load(at, 32), 1), 31 - skip));
+  return high ? v128.shuffle<u32>(lower, upper, 2, 6, 3, 7) : v128.shuffle<u32>(lower, upper, 0, 4, 1, 5);
 }
 
 /** A mask of 32 bits a lane as one of 64 bits a lane, for elements 0 and 1, or 2 and 3 (high). */
@@ -64,20 +68,24 @@ function widen(t: v128, high: bool): v128 {
   return high ? v128.shuffle<u32>(t, t, 2, 2, 3, 3) : v128.shuffle<u32>(t, t, 0, 0, 1, 1);
 }
 
-/** Vectors of 64-bit lanes for `words` words of a leaf, eight words a block. */
 // @ts-expect-error: decorator
 @inline
-function leafBlock(out: usize, seed: usize, w: usize): void {
-  if ((w & 7) == 0) expand(out, seed, 1 + <i32>(w >> 3));
+function expandLeaf(out: usize, seed: usize, blocksEach: i32): void {
+  for (let i = 0; i < blocksEach; i++) expand(out + (<usize>i << 8), seed, 1 + i);
 }
 
 /**
  * One server's shares of n point vectors, n a multiple of 4.
  *
- * E: n / 4 groups of 2^levels places of `words` words of four elements. nodes: room for 80 2^levels bytes.
+ * A leaf holds the words of 2^inside places, leaf + 2^levels k for k = 0, 1, ...: bits without gaps, word w of each place
+ * having widths[w] of them; above those a share's bits mean nothing. The tree has `levels` levels, and there are
+ * 2^(levels + inside) places.
+ *
+ * E: n / 4 groups of all places, of each `words` words of four elements. nodes: room for 80 2^levels bytes.
  * roots: for each group four vectors, the seeds. tree: for each group and level four vectors, what both children are
  * corrected by, and behind all levels one vector: bits 2 d and 2 d + 1 correct the masks of level d's children.
- * leaf: `words` planes of n words. index: the server, which begins with mask 0 or 1 and negates its words if it is server 1.
+ * leaf: planes of n words, for each k and w. blocksEach: of key stream, for a leaf; 4 at most.
+ * index: the server, which begins with mask 0 or 1 and negates its words if it is server 1.
  */
 export function expandPoints(
   E: usize,
@@ -87,16 +95,20 @@ export function expandPoints(
   leaf: usize,
   n: i32,
   levels: i32,
+  inside: i32,
+  widths: usize,
   words: i32,
+  blocksEach: i32,
   index: i32,
 ): void {
   begin();
-  const places: usize = (<usize>1) << levels;
+  const leaves: usize = (<usize>1) << levels;
   const groupBytes = (<usize>levels << 6) + 16;
   const plane = <usize>n << 3;
   const sign = i64x2.splat(index ? -1 : 0);
-  let out = E;
+  const placeBytes = <usize>words << 5;
   for (let g: usize = 0; g < <usize>(n >> 2); g++) {
+    const out = E + (g << (levels + inside)) * placeBytes;
     for (let i: usize = 0; i < 64; i += 16) v128.store(nodes + i, v128.load(roots + (g << 6) + i));
     v128.store(nodes, i32x4.splat(index ? -1 : 0), 64);
     const correction = tree + g * groupBytes;
@@ -120,19 +132,25 @@ export function expandPoints(
         v128.store(b, v128.xor(ones(v128.load(made, 144)), v128.and(t, right)), 64);
       }
     }
-    for (let p: usize = 0; p < places; p++) {
+    for (let p: usize = 0; p < leaves; p++) {
       const node = nodes + p * NODE;
       const t = v128.load(node, 64);
       const t0 = widen(t, false);
       const t1 = widen(t, true);
-      for (let w: usize = 0; w < <usize>words; w++) {
-        leafBlock(made, node, w);
-        const c = leaf + w * plane + (g << 5);
-        const x = i64x2.add(leafWord(made, w & 7, false), v128.and(t0, v128.load(c)));
-        const y = i64x2.add(leafWord(made, w & 7, true), v128.and(t1, v128.load(c, 16)));
-        v128.store(out, i64x2.sub(v128.xor(x, sign), sign));
-        v128.store(out, i64x2.sub(v128.xor(y, sign), sign), 16);
-        out += 32;
+      expandLeaf(made, node, blocksEach);
+      let from = 0;
+      let c = leaf + (g << 5);
+      for (let k: usize = 0; k < (<usize>1) << inside; k++) {
+        let to = out + (p + (k << levels)) * placeBytes;
+        for (let w: usize = 0; w < <usize>words; w++) {
+          const x = i64x2.add(leafBits(made, from, false), v128.and(t0, v128.load(c)));
+          const y = i64x2.add(leafBits(made, from, true), v128.and(t1, v128.load(c, 16)));
+          v128.store(to, i64x2.sub(v128.xor(x, sign), sign));
+          v128.store(to, i64x2.sub(v128.xor(y, sign), sign), 16);
+          to += 32;
+          c += plane;
+          from += load<i32>(widths + (w << 2));
+        }
       }
     }
   }
@@ -140,8 +158,8 @@ export function expandPoints(
 }
 
 /**
- * The dealer's part: what corrects both servers' trees so that they differ at place alpha = (m >> s) mod 2^levels alone,
- * and there by the payload. roots0, roots1: both servers' seeds; m: n masks; payload: `words` planes of n words;
+ * The dealer's part: what corrects both servers' trees so that they differ at place alpha = (m >> s) mod 2^(levels + inside)
+ * alone, and there by the payload. roots0, roots1: both servers' seeds; m: n masks; payload: `words` planes of n words;
  * tree and leaf are written, in the layout that expandPoints takes. Every element is treated alike, whatever alpha is.
  */
 export function dealPoints(
@@ -154,7 +172,10 @@ export function dealPoints(
   payload: usize,
   n: i32,
   levels: i32,
+  inside: i32,
+  widths: usize,
   words: i32,
+  blocksEach: i32,
 ): void {
   begin();
   const groupBytes = (<usize>levels << 6) + 16;
@@ -206,16 +227,23 @@ export function dealPoints(
     }
     v128.store(correction + (<usize>levels << 6), bits);
     const t = v128.load(second, 64);
-    for (let w: usize = 0; w < <usize>words; w++) {
-      leafBlock(made, first, w);
-      leafBlock(more, second, w);
-      const at = w * plane + (g << 5);
-      for (let h = 0; h < 2; h++) {
-        const x0 = leafWord(made, w & 7, h == 1);
-        const x1 = leafWord(more, w & 7, h == 1);
-        const sign = widen(t, h == 1);
-        const c = i64x2.add(i64x2.sub(v128.load(payload + at + (<usize>h << 4)), x0), x1);
-        v128.store(leaf + at + (<usize>h << 4), i64x2.sub(v128.xor(c, sign), sign));
+    expandLeaf(made, first, blocksEach);
+    expandLeaf(more, second, blocksEach);
+    const place = v128.and(i32x4.shr_u(alpha, levels), i32x4.splat((1 << inside) - 1));
+    let from = 0;
+    let c = leaf + (g << 5);
+    for (let k = 0; k < 1 << inside; k++) {
+      const here = i32x4.eq(place, i32x4.splat(k));
+      for (let w: usize = 0; w < <usize>words; w++) {
+        for (let h: usize = 0; h < 2; h++) {
+          const at = w * plane + (g << 5) + (h << 4);
+          const value = v128.and(v128.load(payload + at), widen(here, h == 1));
+          const x = i64x2.sub(leafBits(more, from, h == 1), leafBits(made, from, h == 1));
+          const sign = widen(t, h == 1);
+          v128.store(c + (h << 4), i64x2.sub(v128.xor(i64x2.add(value, x), sign), sign));
+        }
+        c += plane;
+        from += load<i32>(widths + (w << 2));
       }
     }
   }

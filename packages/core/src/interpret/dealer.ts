@@ -13,7 +13,7 @@ import { Packer } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
 import { stageCorrectionBytes } from "./cost.js";
 import { type MaterialSources, type OwnSources, server0Sources, server1Sources } from "./material.js";
-import { dealPoints, type PointShape } from "./points.js";
+import { dealPoints, type PointShape, pointDraws } from "./points.js";
 import type { DealerSetup } from "./setup.js";
 
 export class Dealer {
@@ -120,15 +120,15 @@ export class Dealer {
   }
 
   /** Emits, for both servers, what makes them share the payload at the place of the mask of `node.x`. */
-  points(node: LookupNode, shape: PointShape, payload: Vector, bits: readonly number[]): void {
+  points(node: LookupNode, shape: PointShape, payload: Vector): void {
     const roots = [this.server0.roots, this.server1.roots] as const;
     const mask = this.masks[node.x]!;
     const { tree, leaf } = dealPoints(this.ring, roots, shape, mask, node.table.stepBits, payload);
-    const n = leaf.length / shape.words;
+    const [treeDraw, ...leaves] = pointDraws(shape);
     for (const out of [this.common!, this.out!]) {
-      out.put(tree, 64);
-      bits.forEach((b, w) => {
-        if (b > 0) out.put(leaf, b, w * n, n);
+      out.put(tree, treeDraw!.bits);
+      leaves.forEach(({ n, bits }, k) => {
+        if (bits > 0) out.put(leaf, bits, k * n, n);
       });
     }
     tree.free();

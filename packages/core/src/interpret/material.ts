@@ -47,8 +47,8 @@ export interface Material {
   share(draws: readonly Draw[]): Vector;
   /** Words of selection bits. */
   selectionBits(words: number): Vector;
-  /** This server's shares of point vectors. @param bits of each word of a leaf. */
-  points(shape: PointShape, bits: readonly number[]): Vector;
+  /** This server's shares of point vectors. */
+  points(shape: PointShape): Vector;
   /** The corrections of a stage, before its pieces are drawn; for server 0 those that both servers get. */
   beginStage(corrections: Uint8Array): void;
   /** All of the stage's corrections must have been drawn. */
@@ -137,8 +137,8 @@ export class SeedMaterial implements Material {
     return this.sources.selection.words(words);
   }
 
-  points(shape: PointShape, bits: readonly number[]): Vector {
-    return expanded(this.ring, 0, this.sources.roots, this.corrections.stage, shape, bits);
+  points(shape: PointShape): Vector {
+    return expanded(this.ring, 0, this.sources.roots, this.corrections.stage, shape);
   }
 
   beginStage(corrections: Uint8Array): void {
@@ -202,8 +202,8 @@ export class CorrectedMaterial implements Material {
     return out;
   }
 
-  points(shape: PointShape, bits: readonly number[]): Vector {
-    return expanded(this.ring, 1, this.sources.roots, this.corrections.stage, shape, bits);
+  points(shape: PointShape): Vector {
+    return expanded(this.ring, 1, this.sources.roots, this.corrections.stage, shape);
   }
 
   beginStage(corrections: Uint8Array): void {
@@ -227,10 +227,9 @@ function expanded(
   source: Source,
   corrections: Unpacker,
   shape: PointShape,
-  bits: readonly number[],
 ): Vector {
   const roots = source.words(rootWords(shape));
-  const E = expandPoints(ring, index, roots, corrections, shape, bits);
+  const E = expandPoints(ring, index, roots, corrections, shape);
   roots.free();
   return E;
 }

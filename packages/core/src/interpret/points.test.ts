@@ -31,13 +31,12 @@ function deal(
   m: BigUint64Array,
   s: number,
   payload: BigUint64Array,
-  bits: number[],
   seeds: readonly [Uint8Array, Uint8Array],
 ): Dealt {
   const source = (i: 0 | 1) => new Stream(ring, seeds[i], "roots");
   const [mask, P] = [vector(m), vector(payload)];
   const { tree, leaf } = dealPoints(ring, [source(0), source(1)], shape, mask, s, P);
-  const [first, ...leaves] = pointDraws(shape, bits);
+  const [first, ...leaves] = pointDraws(shape);
   const packer = new Packer(ring, ring.words(tree).length * 8 + ring.words(leaf).length * 8);
   packer.put(tree, first!.bits);
   leaves.forEach(({ n, bits: b }, w) => {
@@ -47,7 +46,7 @@ function deal(
   const shares = ([0, 1] as const).map((i) => {
     const roots = source(i).words(rootWords(shape));
     const unpacker = new Unpacker(ring, sent);
-    const E = expandPoints(ring, i, roots, unpacker, shape, bits);
+    const E = expandPoints(ring, i, roots, unpacker, shape);
     expect(unpacker.position).toBe(sent.length);
     const words = ring.words(E).slice();
     for (const v of [roots, E]) v.free();
@@ -72,11 +71,11 @@ describe("shares of point vectors", () => {
         fc.string(),
         (n, levels, words, s, moduli, seed) => {
           const random = seededBytes(seed);
-          const shape = { n, levels, words };
           const bits = moduli.slice(0, words);
+          const shape = { n, levels, bits };
           const [m, payload] = [uniform(n, random), uniform(n * words, random)];
           const seeds = [random(SEED_BYTES), random(SEED_BYTES)] as const;
-          const { shares } = deal(shape, m, s, payload, bits, seeds);
+          const { shares } = deal(shape, m, s, payload, seeds);
           const whole = pointVectors(shape, m, s, payload);
           const wide = Math.ceil(n / 4) * 4;
           for (let i = 0; i < wide; i++) {
@@ -96,18 +95,17 @@ describe("shares of point vectors", () => {
   });
 
   it("are at every place of a tree of 512", () => {
-    const shape = { n: 512, levels: 9, words: 1 };
+    const shape = { n: 512, levels: 9, bits: [64] };
     const m = BigUint64Array.from({ length: 512 }, (_, i) => BigInt(i) << 4n);
     const payload = BigUint64Array.from({ length: 512 }, (_, i) => BigInt(i) * 0x123456789abcdefn);
-    const { shares } = deal(shape, m, 4, payload, [64], [systemRandom(32), systemRandom(32)]);
+    const { shares } = deal(shape, m, 4, payload, [systemRandom(32), systemRandom(32)]);
     const whole = pointVectors(shape, m, 4, payload);
     const off = whole.findIndex((v, i) => BigInt.asUintN(64, shares[0][i]! + shares[1][i]!) !== v);
     expect(off).toBe(-1);
   });
 
   it("tell neither server of its place: every bit of what is sent and of either's shares is unbiased", () => {
-    const shape = { n: 4, levels: 6, words: 3 };
-    const bits = [40, 40, 33];
+    const shape = { n: 4, levels: 6, bits: [62, 62, 43] };
     const m = BigUint64Array.from([0n, 5n, 31n, 63n]);
     const payload = BigUint64Array.from({ length: 12 }, (_, i) => BigInt(i % 3));
     const runs = 400;
@@ -123,12 +121,13 @@ describe("shares of point vectors", () => {
       expect(biased.length).toBe(partial);
     };
     const samples = Array.from({ length: runs }, () =>
-      deal(shape, m, 0, payload, bits, [systemRandom(32), systemRandom(32)]),
+      deal(shape, m, 0, payload, [systemRandom(32), systemRandom(32)]),
     );
-    // of the 32 bits for the masks of each tree's levels, two a level are used; four words of 33 bits end within a byte
+    // two places a leaf, so five levels: of the 32 bits for the masks of each tree's levels, two a level are used; four
+    // words of 43 bits end within a byte, twice
     count(
       samples.map(({ sent }) => sent),
-      4 * (32 - 2 * shape.levels) + 4,
+      4 * (32 - 2 * 5) + 2 * 4,
     );
     for (const i of [0, 1] as const) {
       count(
@@ -139,10 +138,9 @@ describe("shares of point vectors", () => {
   });
 
   it("are other ones for every session: fresh seeds change all of what is sent and of either's shares", () => {
-    const shape = { n: 4, levels: 6, words: 9 };
+    const shape = { n: 4, levels: 6, bits: Array<number>(9).fill(64) };
     const [m, payload] = [uniform(4), uniform(36)];
-    const bits = Array<number>(9).fill(64);
-    const [a, b] = [0, 1].map(() => deal(shape, m, 2, payload, bits, [systemRandom(32), systemRandom(32)]));
+    const [a, b] = [0, 1].map(() => deal(shape, m, 2, payload, [systemRandom(32), systemRandom(32)]));
     for (const i of [0, 1] as const) {
       expect(a!.shares[i].some((v, at) => v === b!.shares[i][at])).toBe(false);
     }

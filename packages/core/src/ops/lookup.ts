@@ -24,17 +24,16 @@ export const lookup: Operation<LookupNode> = {
   clear: (node, run) => run.value(node.x).map(activationFunction(node.table.spec)),
   exact: (node, run) => run.value(node.x).map((x) => tableValue(node.table, x)),
   draws: local.draws,
-  common: remembered((node, program) => pointDraws(shapeOf(node, program), leafBits(node, program))),
+  common: remembered((node, program) => pointDraws(shapeOf(node, program))),
   expanded: (node, program) => expandedWords(shapeOf(node, program)),
   deal(node, dealer) {
     const shape = shapeOf(node, dealer.program);
     const payload = payloadOf(node, shape, dealer);
-    dealer.points(node, shape, payload, leafBits(node, dealer.program));
+    dealer.points(node, shape, payload);
     payload.free();
   },
   prepare(node, party) {
-    const { program, material } = party;
-    party.prepared[node.id] = material.points(shapeOf(node, program), leafBits(node, program));
+    party.prepared[node.id] = party.material.points(shapeOf(node, party.program));
     // made here, so that the rounds find it ready
     party.wholeTable(node.table, node.nodeBits);
   },
@@ -92,10 +91,10 @@ export const scaled: Operation<ScaledNode> = {
 
 function shapeOf(node: LookupNode, program: Program): PointShape {
   const n = (program.nodes[node.x] as OpenNode).length;
-  return { n, levels: node.nodeBits, words: node.factor ? 3 * POWERS : POWERS };
+  return { n, levels: node.nodeBits, bits: leafBits(node, program) };
 }
 
-/** Bits of each word of a leaf: what is multiplied by the factor's 2^(w - shift) needs that many fewer. */
+/** Bits of each word: what is multiplied by the factor's 2^(w - shift) needs that many fewer. */
 function leafBits(node: LookupNode, program: Program): number[] {
   const K = node.modulus;
   if (!node.factor) return [K, K, K];
@@ -105,10 +104,10 @@ function leafBits(node: LookupNode, program: Program): number[] {
 }
 
 /** The words at alpha, one plane each. */
-function payloadOf(node: LookupNode, { n, words }: PointShape, dealer: Dealer): Vector {
+function payloadOf(node: LookupNode, { n, bits }: PointShape, dealer: Dealer): Vector {
   const { ring } = dealer;
   const { kernels } = ring;
-  const payload = ring.zeros(words * n);
+  const payload = ring.zeros(bits.length * n);
   const plane = (k: number) => payload.ptr + k * n * 8;
   const l = ring.alloc(n);
   kernels.reduce(l.ptr, dealer.masks[node.x]!.ptr, node.table.stepBits, n);

@@ -80,7 +80,10 @@ export interface Kernels {
     leaf: Pointer,
     n: number,
     levels: number,
+    inside: number,
+    widths: Pointer,
     words: number,
+    blocksEach: number,
     index: number,
   ): void;
   dealPoints(
@@ -93,7 +96,10 @@ export interface Kernels {
     payload: Pointer,
     n: number,
     levels: number,
+    inside: number,
+    widths: Pointer,
     words: number,
+    blocksEach: number,
   ): void;
   lookup(
     out: Pointer,

@@ -15,10 +15,10 @@ import { operation } from "../ops/index.js";
 import { type Draw, drawWords } from "../ops/operation.js";
 import type { Network } from "../plan/instantiate.js";
 import type { LookupNode, Node, OpenNode, SelectNode } from "../program/nodes.js";
-import type { Source } from "../random/stream.js";
+import { SEED_BYTES, type Source, Stream } from "../random/stream.js";
 import type { RandomBytes } from "../random/system.js";
 import type { Ring, Vector } from "../ring/ring.js";
-import { pointVectors } from "./points.js";
+import { addPoints } from "./points.js";
 
 /** Words as the tests compare them. */
 type Words = BigUint64Array;
@@ -278,17 +278,18 @@ class RiggedDealer extends Dealer {
    */
   override points(node: LookupNode, shape: PointShape, payload: Vector): void {
     const { lock } = this;
-    const mine = lock.mine(() => lock.uniform(expandedWords(shape)));
-    const whole = pointVectors(
-      shape,
-      lock.words(this.masks[node.x]!),
-      node.table.stepBits,
-      lock.words(payload),
-    );
-    this.give(
-      mine,
-      combine(whole, mine, (a, b) => a - b),
-    );
+    const { ring } = lock;
+    // many words: the view holds what they are made of
+    const seed = lock.mine(() => lock.uniform(SEED_BYTES / 8));
+    const stream = new Stream(ring, new Uint8Array(seed.buffer), "points");
+    const mine = stream.words(expandedWords(shape));
+    const theirs = ring.zeros(mine.length);
+    ring.kernels.sub(theirs.ptr, theirs.ptr, mine.ptr, mine.length);
+    const { stepBits } = node.table;
+    addPoints(ring.words(theirs), shape, lock.words(this.masks[node.x]!), stepBits, lock.words(payload));
+    this.give(lock.words(mine), lock.words(theirs));
+    stream.close();
+    for (const v of [mine, theirs]) v.free();
   }
 
   private give(mine: Words, theirs: Words): void {

@@ -53,16 +53,16 @@ describe("the dealer", () => {
     return link;
   }
 
-  async function setUp(): Promise<string> {
+  async function setUp(of = plan): Promise<string> {
     const setup = newId();
-    servers[0].control({ type: "setup-request", setup, plan });
+    servers[0].control({ type: "setup-request", setup, plan: of });
     await turn();
     return setup;
   }
 
   /** Asks for a deal; what server 1 hears of it. */
-  async function deal(setup: string, session = newId()): Promise<Message<"dealt">> {
-    servers[0].control({ type: "deal", session, setup, plan: hash, sizes: {} });
+  async function deal(setup: string, session = newId(), of = hash): Promise<Message<"dealt">> {
+    servers[0].control({ type: "deal", session, setup, plan: of, sizes: {} });
     await turn();
     return heard[1].at(-1) as Message<"dealt">;
   }
@@ -80,6 +80,25 @@ describe("the dealer", () => {
     servers[1].control({ type: "credit", deal: dealt.deal, stages: 3 });
     await turn();
     expect(frames.map((f) => f.number)).toEqual([0, 1, 2]);
+  });
+
+  it("streams corrections for both servers as far as both have granted", async () => {
+    const wan = { ...plan, profile: "wan" as const };
+    const dealt = await deal(await setUp(wan), newId(), planHash(wan));
+    const frames: [number[], number[]] = [[], []];
+    for (const i of [0, 1] as const) {
+      const tag = frameTag("corrections", dealt.deal, runHash(wan, {}), "dealer", `server-${i}`);
+      servers[i].route(tag, (frame) => frames[i].push(frame.number));
+    }
+    servers[1].control({ type: "credit", deal: dealt.deal, stages: 3 });
+    await turn();
+    expect(frames).toEqual([[], []]);
+    servers[0].control({ type: "credit", deal: dealt.deal, stages: 2 });
+    await turn();
+    expect(frames).toEqual([
+      [0, 1],
+      [0, 1],
+    ]);
   });
 
   it("gives each server a set-up seed of its own, fresh in each set-up", async () => {
@@ -157,7 +176,6 @@ describe("the dealer", () => {
         { type: "deal", session, setup, plan: "0".repeat(64), sizes: {} },
         { about, code: "plan-mismatch" },
       ],
-      [0, { type: "credit", deal: newId(), stages: 1 }, { code: "protocol" }],
       [
         0,
         { type: "hello", session, deal: newId(), setup, run: hash, nonce: hash },
@@ -171,11 +189,16 @@ describe("the dealer", () => {
     }
   });
 
-  it("refuses more credits than stages", async () => {
+  it("refuses more credits than stages, and those of a server that gets nothing", async () => {
     const dealt = await deal(await setUp());
-    servers[1].control({ type: "credit", deal: dealt.deal, stages: 1000 });
-    await turn();
-    expect(heard[1].at(-1)).toMatchObject({ type: "refused", code: "protocol" });
+    for (const [i, stages] of [
+      [1, 1000],
+      [0, 1],
+    ] as const) {
+      servers[i].control({ type: "credit", deal: dealt.deal, stages });
+      await turn();
+      expect(heard[i].at(-1)).toMatchObject({ type: "refused", code: "protocol" });
+    }
   });
 
   it("says which server is missing", async () => {

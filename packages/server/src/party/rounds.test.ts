@@ -81,6 +81,7 @@ describe("rounds", () => {
       link,
       tag: TAGS[index],
       other: `server ${1 - index}`,
+      onStarved: () => {},
       onRound: () => {},
       onResult: (share) => settle[0](share),
       onFail: (error) => settle[1](error),

@@ -13,6 +13,8 @@ export interface RoundsOptions {
   tag: Tag;
   /** How the other server is called in messages. */
   other: string;
+  /** The next stage is not prepared. */
+  onStarved: () => void;
   /** A round is over: the other's message has been taken. */
   onRound: (round: number) => void;
   /** This server's share of the outputs. */
@@ -81,6 +83,7 @@ export class Rounds {
     const { party, link, tag } = this.options;
     if (party.stagesPrepared <= this.sent) {
       this.state = "starved";
+      this.options.onStarved();
       return;
     }
     if (this.sent === this.total) {

@@ -185,6 +185,7 @@ export class Session {
       link: peer,
       tag: this.tagOut,
       other: this.other,
+      onStarved: () => supply.hurry(),
       onRound: (round) => {
         this.patience.renew();
         supply.reached(round);

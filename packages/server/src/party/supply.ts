@@ -17,8 +17,10 @@ export interface Supply {
   start(): void;
   /** Whether as many stages are prepared as may be before the first round. */
   readonly ready: boolean;
-  /** The rounds have come so far. */
+  /** The rounds have come so far; what they allow to prepare is prepared once their next message is sent. */
   reached(round: number): void;
+  /** The rounds wait for the next stage. */
+  hurry(): void;
   stop(): void;
   /** Bytes received from the dealer, frames included. */
   readonly bytes: number;
@@ -52,6 +54,10 @@ export class SeedSupply implements Supply {
 
   reached(round: number): void {
     this.limit = this.window.reached(round);
+    if (!this.running && this.party.stagesPrepared < this.limit) setImmediate(() => void this.work());
+  }
+
+  hurry(): void {
     void this.work();
   }
 
@@ -88,6 +94,10 @@ export class CorrectionSupply implements Supply {
   private readonly unroute: () => void;
   private readonly first: number;
   private granted = 0;
+  /** Corrections that have come and wait for the rounds to leave time. */
+  private readonly waiting: Frame[] = [];
+  /** Nothing has to be sent before them. */
+  private due = true;
   private stopped = false;
 
   constructor(
@@ -118,6 +128,21 @@ export class CorrectionSupply implements Supply {
     // a credit is a message: not one for each stage
     const few = limit - this.granted < this.window.width / 4 && limit < this.party.program.stages.length;
     if (!few) this.grant(limit);
+    this.due = false;
+    if (this.waiting.length > 0) setImmediate(() => this.prepareWaiting());
+  }
+
+  hurry(): void {
+    this.due = true;
+    this.prepareWaiting();
+  }
+
+  private prepareWaiting(): void {
+    try {
+      while (!this.stopped && this.waiting.length > 0) this.prepare(this.waiting.shift()!);
+    } catch (error) {
+      this.events.onFail(error);
+    }
   }
 
   private grant(limit: number): void {
@@ -135,19 +160,20 @@ export class CorrectionSupply implements Supply {
 
   private take(frame: Frame): void {
     if (this.stopped) return;
-    try {
-      const expected = this.party.stagesPrepared;
-      if (frame.number !== expected || expected >= this.granted) {
-        throw new SottoError(
-          "protocol",
-          `dealer: corrections of stage ${frame.number} came, expected stage ${expected} of ${this.granted} granted`,
-        );
-      }
-      this.bytes += HEADER_BYTES + frame.payload.length;
-      this.party.prepare(frame.payload);
-      this.events.onStage();
-    } catch (error) {
-      this.events.onFail(error);
+    this.waiting.push(frame);
+    if (this.due) this.prepareWaiting();
+  }
+
+  private prepare(frame: Frame): void {
+    const expected = this.party.stagesPrepared;
+    if (frame.number !== expected || expected >= this.granted) {
+      throw new SottoError(
+        "protocol",
+        `dealer: corrections of stage ${frame.number} came, expected stage ${expected} of ${this.granted} granted`,
+      );
     }
+    this.bytes += HEADER_BYTES + frame.payload.length;
+    this.party.prepare(frame.payload);
+    this.events.onStage();
   }
 }

@@ -1,5 +1,5 @@
 /** Models for tests of the daemons. */
-import { type Compiled, compile, instantiate, runClear } from "@sotto/core";
+import { type Compiled, compile, instantiate, type Profile, runClear } from "@sotto/core";
 import { randomGru, randomInput } from "@sotto/core/testing";
 
 export interface TestModel {
@@ -10,10 +10,10 @@ export interface TestModel {
   expected(n: number): Record<string, Float64Array>;
 }
 
-/** @param steps 5 rounds each. */
-export function testModel(steps = 6, hidden = 8, seed = 1): TestModel {
+/** @param steps 5 rounds each, or 3. */
+export function testModel(steps = 6, hidden = 8, seed = 1, profile: Profile = "lan"): TestModel {
   const inputSize = 4;
-  const compiled = compile(randomGru({ seed, hidden, inputSize, steps, head: 3 }));
+  const compiled = compile(randomGru({ seed, hidden, inputSize, steps, head: 3 }), { profile });
   const { program } = instantiate(compiled.plan, {});
   const data = (n: number) => randomInput(`input ${n}`, steps * inputSize);
   return {
