@@ -3,8 +3,12 @@ import {
   type Compiled,
   cost,
   costByLayer,
+  expandedBytes,
+  instantiate,
   type ModelInput,
   type Network,
+  PROFILES,
+  type Profile,
   type Program,
   planHash,
   setupBytes,
@@ -47,6 +51,16 @@ export interface InputReport {
   mask?: ModelInput["mask"];
 }
 
+export interface ProfileCost {
+  name: Profile;
+  rounds: number;
+  onlineBytes: number;
+  /** From the dealer to each server, without the seed that both get. */
+  offlineBytes: { server0: number; server1: number };
+  /** Bytes that each server expands keys to. */
+  expandedBytes: number;
+}
+
 export interface PlanReport {
   model: string;
   plan: string;
@@ -58,13 +72,17 @@ export interface PlanReport {
   /** By layer: the largest absolute pre-activations that the weights and the input range allow, in real units. */
   bounds: Record<string, Record<string, number>>;
   layers: LayerReport[];
-  tables: { activation: string; nodes: number; lookUps: number }[];
+  /** `oneRound`: looked up in one round, as the profile for wide-area links does where the table is not too large. */
+  tables: { activation: string; nodes: number; lookUps: number; oneRound: boolean }[];
+  /** The one that it is compiled for, and what the other one would cost. */
+  profile: ProfileCost;
+  otherProfile: ProfileCost;
   /** Smallest and largest modulus, in bits, of what is opened. */
   moduli: { least: number; most: number };
   rounds: number;
   /** Bytes that each server sends to the other. */
   onlineBytes: number;
-  /** Bytes from the dealer. Server 0 gets a seed only. */
+  /** Bytes from the dealer to server 1. */
   offlineBytes: number;
   inputBytes: number;
   outputBytes: number;
@@ -78,6 +96,8 @@ export function planReport(compiled: Compiled, network: Network, sizes: OpenSize
   const { plan } = compiled;
   const { program } = network;
   const total = cost(program);
+  const profile = profileCost(network);
+  const other = PROFILES.find((name) => name !== plan.profile)!;
   return {
     model: plan.name,
     plan: planHash(plan),
@@ -92,10 +112,12 @@ export function planReport(compiled: Compiled, network: Network, sizes: OpenSize
     bounds: realBounds(compiled, program),
     layers: layers(compiled, network),
     tables: tables(program),
+    profile,
+    otherProfile: profileCost(instantiate({ ...plan, profile: other }, network.sizes)),
     moduli: moduli(program),
     rounds: total.rounds,
-    onlineBytes: total.openingBytes + FRAME_BYTES * total.rounds,
-    offlineBytes: total.correctionBytes + FRAME_BYTES * program.stages.length,
+    onlineBytes: profile.onlineBytes,
+    offlineBytes: profile.offlineBytes.server1,
     inputBytes: total.inputBytes,
     outputBytes: total.outputBytes,
     deployBytes: tensorShareBytes(plan),
@@ -104,6 +126,21 @@ export function planReport(compiled: Compiled, network: Network, sizes: OpenSize
       roundTripMs,
       networkMs: networkMs(total.rounds, roundTripMs),
     })),
+  };
+}
+
+function profileCost({ plan, program }: Network): ProfileCost {
+  const { rounds, openingBytes, correctionBytes, commonBytes } = cost(program);
+  const frames = FRAME_BYTES * program.stages.length;
+  return {
+    name: plan.profile,
+    rounds,
+    onlineBytes: openingBytes + FRAME_BYTES * rounds,
+    offlineBytes: {
+      server0: commonBytes > 0 ? commonBytes + frames : 0,
+      server1: correctionBytes + frames,
+    },
+    expandedBytes: expandedBytes(program),
   };
 }
 
@@ -175,15 +212,16 @@ function layers(compiled: Compiled, network: Network): LayerReport[] {
 function tables(program: Program): PlanReport["tables"] {
   const found = new Map<string, PlanReport["tables"][number]>();
   for (const node of program.nodes) {
-    if (node?.op !== "select") continue;
-    const key = `${node.table.spec.name}/${node.nodeBits}`;
+    if (node?.op !== "select" && node?.op !== "lookup") continue;
+    const oneRound = node.op === "lookup";
+    const key = `${node.table.spec.name}/${node.nodeBits}/${oneRound}`;
     const entry = found.get(key) ?? {
       activation: node.table.spec.name,
       nodes: 2 ** node.nodeBits,
       lookUps: 0,
+      oneRound,
     };
-    // three planes of coefficients for each element
-    entry.lookUps += node.length / 3;
+    entry.lookUps += program.nodes[node.x]!.length;
     found.set(key, entry);
   }
   return [...found.values()].sort((a, b) => a.activation.localeCompare(b.activation) || a.nodes - b.nodes);

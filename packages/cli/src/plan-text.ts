@@ -1,7 +1,7 @@
 /** The plan of a private run, for people: what `sotto inspect` prints. */
 import type { Ranges } from "./compile-options.js";
 import { bytes, cut, duration, section, significant, table } from "./format.js";
-import type { InputReport, PlanReport } from "./plan-report.js";
+import type { InputReport, PlanReport, ProfileCost } from "./plan-report.js";
 
 /** Names that exporters make can be long. */
 const NAME_WIDTH = 40;
@@ -83,7 +83,9 @@ function numbers(r: PlanReport): string {
     ...bounds,
     ...r.tables.map((t) => [
       `table of ${t.activation}`,
-      `${t.nodes} nodes (${bytes(t.nodes / 8)} of correction each), looked up ${t.lookUps} times`,
+      t.oneRound
+        ? `${t.nodes} nodes, looked up ${t.lookUps} times in one round each`
+        : `${t.nodes} nodes (${bytes(t.nodes / 8)} of correction each), looked up ${t.lookUps} times`,
     ]),
     [
       "moduli",
@@ -93,13 +95,26 @@ function numbers(r: PlanReport): string {
     ],
     ["rounds", String(r.rounds)],
     ["online", `${bytes(r.onlineBytes)} each way between the servers (frames of 16 bytes included)`],
-    ["offline", `${bytes(r.offlineBytes)} from the dealer to server 1; server 0 gets a seed`],
+    ["offline", offlineText(r.profile)],
+    ["profile", r.profile.name],
+    ...(r.otherProfile.rounds === r.rounds
+      ? []
+      : [[`--profile ${r.otherProfile.name}`, profileText(r.otherProfile)]]),
     ["client", `sends ${bytes(r.inputBytes)} to and gets ${bytes(r.outputBytes)} from each server`],
     [
       "deployment",
       `${bytes(r.deployBytes)} to each server, then ${bytes(r.setupBytes)} each way between them, once`,
     ],
   ]);
+}
+
+function offlineText({ offlineBytes: { server0, server1 }, expandedBytes }: ProfileCost): string {
+  if (server0 === 0) return `${bytes(server1)} from the dealer to server 1; server 0 gets a seed`;
+  return `${bytes(server0)} from the dealer to server 0, ${bytes(server1)} to server 1, of which each makes ${bytes(expandedBytes)}`;
+}
+
+function profileText(p: ProfileCost): string {
+  return `instead: ${p.rounds} rounds, ${bytes(p.onlineBytes)} online; ${offlineText(p)}`;
 }
 
 function latency(r: PlanReport): string {

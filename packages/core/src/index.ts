@@ -1,5 +1,12 @@
 export * from "./errors.js";
-export { type Cost, cost, costByLayer, preparedBytes, stageCorrectionBytes } from "./interpret/cost.js";
+export {
+  type Cost,
+  cost,
+  costByLayer,
+  expandedBytes,
+  preparedBytes,
+  stageCorrectionBytes,
+} from "./interpret/cost.js";
 export { Dealer } from "./interpret/dealer.js";
 export { CorrectedMaterial, type Material, outputStream, SeedMaterial } from "./interpret/material.js";
 export { isView, type Observation, observeClear } from "./interpret/observe.js";

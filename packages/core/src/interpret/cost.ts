@@ -57,6 +57,13 @@ export function preparedBytes(program: Program, stage: number): number {
   return words * 8;
 }
 
+/** Bytes that a server expands the keys of point vectors to. */
+export function expandedBytes(program: Program): number {
+  let words = 0;
+  for (const node of inOrder(program)) words += operation(node).expanded?.(node, program) ?? 0;
+  return words * 8;
+}
+
 /** Cost by layer: bytes opened (each direction) and of correction, in the order of first appearance. */
 export function costByLayer(
   program: Program,

@@ -116,6 +116,8 @@ describe("cost", () => {
     expect(cost(network({ ...wan, resetAfter: true }).program).rounds).toBe(60);
     expect(cost(network({ ...wan, resetAfter: false }).program).rounds).toBe(80);
     expect(cost(network({ ...wan, resetAfter: true, head: 3 }).program).rounds).toBe(61);
+    // what a server would expand at once is too much
+    expect(cost(network({ ...wan, batch: 2048, steps: 2 }).program).rounds).toBe(10);
   });
 
   it("adds no rounds for a batch, and five for a second layer", () => {

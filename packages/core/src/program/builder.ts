@@ -20,8 +20,10 @@ import type {
 /** Integers beyond this are not exact in doubles, in which bounds and the exact interpretation compute. */
 const EXACT = 2 ** 53;
 const WORD = 64;
-/** log2 of the nodes of a table that is looked up in one round: a server expands them all, for each look-up. */
-const LOOKUP_BITS = 9;
+/** log2 of the nodes of a table that is looked up in one round: a server expands them all, for each element. */
+const LOOKUP_BITS = 10;
+/** Nodes of all elements, at most: 150 MB. Larger batches select. */
+const LOOKUP_NODES = 2 ** 21;
 /** Bits of fraction of a value that is opened to be made fresh. */
 const FRESH_SCALE = 28;
 
@@ -267,7 +269,8 @@ export class Builder {
     const nodeBits = bits(input);
     // an opening of its own: its modulus must be just that of the table's index
     const open = this.opening(input, nodeBits + table.stepBits);
-    if (this.profile === "wan" && nodeBits <= LOOKUP_BITS) return { x: open.id, table, nodeBits };
+    const affordable = nodeBits <= LOOKUP_BITS && input.length * 2 ** nodeBits <= LOOKUP_NODES;
+    if (this.profile === "wan" && affordable) return { x: open.id, table, nodeBits };
     const select = this.shared({
       op: "select",
       x: open.id,
