@@ -44,7 +44,7 @@ describe("a configuration", () => {
       roundTimeoutMs: 20_000,
       maxBodyBytes: 2 ** 28,
       maxSessions: 64,
-      preparedBytes: 3 * 2 ** 23,
+      preparedBytes: 2 ** 23,
     });
     writeFileSync(file, `listen: {host: 0.0.0.0, port: 0}\n${TLS}\nlog: {level: debug}`);
     expect(loadDealerConfig(file).log).toEqual({ level: "debug" });

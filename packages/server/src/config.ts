@@ -26,7 +26,7 @@ const limits = z.strictObject({
     .number()
     .int()
     .min(0)
-    .default(3 * 2 ** 23),
+    .default(2 ** 23),
 });
 
 const dealerConfig = z.strictObject({ listen: address, tls, log: log.optional() });

@@ -6,26 +6,27 @@
 /** A stage is prepared while the one before it waits for the other server. */
 const LEAST_STAGES = 2;
 
-/** Divides a budget of bytes evenly among the sessions that there are. */
+/** A budget of bytes, and the sessions that share it. */
 export class Ahead {
-  private readonly bytes: number;
-  private sessions = 0;
+  readonly bytes: number;
+  /** Bytes that are prepared, or may be by now. */
+  held = 0;
+  private readonly windows = new Set<Window>();
 
   constructor(bytes: number) {
     this.bytes = bytes;
   }
 
-  /** One more session. @returns to be called once, when it has ended. */
-  join(): () => void {
-    this.sessions++;
-    return () => {
-      this.sessions--;
-    };
+  /** One more session. @param prepared bytes that each stage takes once it is prepared. */
+  open(prepared: Float64Array): Window {
+    const window = new Window(prepared, this, () => this.windows.delete(window));
+    this.windows.add(window);
+    return window;
   }
 
   /** Bytes that each session may have prepared. */
   get share(): number {
-    return this.bytes / Math.max(1, this.sessions);
+    return this.bytes / Math.max(1, this.windows.size);
   }
 }
 
@@ -33,32 +34,40 @@ export class Ahead {
 export class Window {
   private readonly prepared: Float64Array;
   private readonly ahead: Ahead;
+  private readonly onClose: () => void;
   private from = 0;
   private to = 0;
   private bytes = 0;
 
-  /** @param prepared bytes that each stage takes once it is prepared. */
-  constructor(prepared: Float64Array, ahead: Ahead) {
+  /** @internal See Ahead.open. */
+  constructor(prepared: Float64Array, ahead: Ahead, onClose: () => void) {
     this.prepared = prepared;
     this.ahead = ahead;
+    this.onClose = onClose;
   }
 
   /** The rounds have come so far; @returns how many stages may be prepared by now, from the first on. */
   reached(round: number): number {
     const { prepared, ahead } = this;
-    while (this.from < Math.min(round, this.to)) this.bytes -= prepared[this.from++]!;
-    const { share } = ahead;
+    while (this.from < Math.min(round, this.to)) this.hold(-prepared[this.from++]!);
     while (this.to < prepared.length) {
       const next = prepared[this.to]!;
-      if (this.to >= this.from + LEAST_STAGES && this.bytes + next > share) break;
-      this.bytes += next;
+      const fits = this.bytes + next <= ahead.share && ahead.held + next <= ahead.bytes;
+      if (!fits && this.to >= this.from + LEAST_STAGES) break;
+      this.hold(next);
       this.to++;
     }
     return this.to;
   }
 
-  /** Stages that may be prepared and are not used yet. */
-  get width(): number {
-    return this.to - this.from;
+  /** The session has ended. */
+  close(): void {
+    this.hold(-this.bytes);
+    this.onClose();
+  }
+
+  private hold(bytes: number): void {
+    this.bytes += bytes;
+    this.ahead.held += bytes;
   }
 }

@@ -5,7 +5,7 @@
 import { CorrectedMaterial, Party, type Ring, SeedMaterial, SottoError } from "@sotto/core";
 import { frameTag, type Link, type Message } from "@sotto/wire";
 import type { Run } from "../runs.js";
-import { type Ahead, Window } from "./ahead.js";
+import type { Ahead } from "./ahead.js";
 import type { SetUp } from "./setups.js";
 import { CorrectionSupply, SeedSupply, type Supply, type SupplyEvents } from "./supply.js";
 
@@ -35,8 +35,7 @@ export function takeRandomness(options: RandomnessOptions): {
   const material = index === 0 ? SeedMaterial.fromSeed(ring, seed) : CorrectedMaterial.fromSeed(ring, seed);
   seed.fill(0);
   const party = new Party(ring, run.network.program, index, setUp.lease.value, material);
-  const leave = ahead.join();
-  const window = new Window(run.prepared, ahead);
+  const window = ahead.open(run.prepared);
   const tag = frameTag("corrections", dealt.deal, run.hash, "dealer", index === 0 ? "server-0" : "server-1");
   const supply =
     index === 0 && run.cost.commonBytes === 0
@@ -45,7 +44,7 @@ export function takeRandomness(options: RandomnessOptions): {
   const close = () => {
     supply.stop();
     party.close();
-    leave();
+    window.close();
   };
   return { party, supply, close };
 }

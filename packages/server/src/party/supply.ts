@@ -84,6 +84,11 @@ export class SeedSupply implements Supply {
 
 const NOTHING = new Uint8Array(0);
 
+/** Stages whose corrections may have come before they are prepared: they are small beside what is made of them. */
+const UNPREPARED = 8;
+/** A credit is a message: not one for each stage. */
+const LEAST_CREDIT = 4;
+
 export class CorrectionSupply implements Supply {
   bytes = 0;
   private readonly party: Party;
@@ -92,11 +97,15 @@ export class CorrectionSupply implements Supply {
   private readonly link: Link;
   private readonly deal: string;
   private readonly unroute: () => void;
+  private readonly stages: number;
   private readonly first: number;
+  /** Stages that may be prepared, and that may be sent. */
+  private limit: number;
   private granted = 0;
-  /** Corrections that have come and wait for the rounds to leave time. */
-  private readonly waiting: Frame[] = [];
-  /** Nothing has to be sent before them. */
+  private received = 0;
+  /** Corrections that have come and are not prepared. */
+  private readonly waiting: Uint8Array[] = [];
+  /** Nothing has to be sent before they are. */
   private due = true;
   private stopped = false;
 
@@ -108,7 +117,9 @@ export class CorrectionSupply implements Supply {
   ) {
     this.party = party;
     this.window = window;
+    this.stages = party.program.stages.length;
     this.first = window.reached(0);
+    this.limit = this.first;
     this.events = events;
     this.link = from.link;
     this.deal = from.deal;
@@ -120,14 +131,12 @@ export class CorrectionSupply implements Supply {
   }
 
   start(): void {
-    this.grant(this.first);
+    this.grant();
   }
 
   reached(round: number): void {
-    const limit = this.window.reached(round);
-    // a credit is a message: not one for each stage
-    const few = limit - this.granted < this.window.width / 4 && limit < this.party.program.stages.length;
-    if (!few) this.grant(limit);
+    this.limit = this.window.reached(round);
+    this.grant();
     this.due = false;
     if (this.waiting.length > 0) setImmediate(() => this.prepareWaiting());
   }
@@ -137,43 +146,42 @@ export class CorrectionSupply implements Supply {
     this.prepareWaiting();
   }
 
-  private prepareWaiting(): void {
-    try {
-      while (!this.stopped && this.waiting.length > 0) this.prepare(this.waiting.shift()!);
-    } catch (error) {
-      this.events.onFail(error);
-    }
-  }
-
-  private grant(limit: number): void {
-    const stages = limit - this.granted;
-    if (stages <= 0) return;
-    this.granted = limit;
-    this.link.control({ type: "credit", deal: this.deal, stages });
-  }
-
   stop(): void {
     if (this.stopped) return;
     this.stopped = true;
+    this.waiting.length = 0;
     this.unroute();
+  }
+
+  private grant(): void {
+    const wanted = Math.min(this.stages, this.limit + UNPREPARED);
+    const stages = wanted - this.granted;
+    if (stages <= 0 || (stages < LEAST_CREDIT && wanted < this.stages)) return;
+    this.granted = wanted;
+    this.link.control({ type: "credit", deal: this.deal, stages });
   }
 
   private take(frame: Frame): void {
     if (this.stopped) return;
-    this.waiting.push(frame);
+    const expected = this.received++;
+    if (frame.number !== expected || expected >= this.granted) {
+      const message = `dealer: corrections of stage ${frame.number} came, expected stage ${expected} of ${this.granted} granted`;
+      this.events.onFail(new SottoError("protocol", message));
+      return;
+    }
+    this.bytes += HEADER_BYTES + frame.payload.length;
+    this.waiting.push(frame.payload);
     if (this.due) this.prepareWaiting();
   }
 
-  private prepare(frame: Frame): void {
-    const expected = this.party.stagesPrepared;
-    if (frame.number !== expected || expected >= this.granted) {
-      throw new SottoError(
-        "protocol",
-        `dealer: corrections of stage ${frame.number} came, expected stage ${expected} of ${this.granted} granted`,
-      );
+  private prepareWaiting(): void {
+    try {
+      while (!this.stopped && this.waiting.length > 0 && this.party.stagesPrepared < this.limit) {
+        this.party.prepare(this.waiting.shift()!);
+        this.events.onStage();
+      }
+    } catch (error) {
+      this.events.onFail(error);
     }
-    this.bytes += HEADER_BYTES + frame.payload.length;
-    this.party.prepare(frame.payload);
-    this.events.onStage();
   }
 }
