@@ -9,6 +9,8 @@ export interface FrameChannel {
   drained(): Promise<void>;
   /** Set once, before the first frame can arrive. */
   onFrame: (frame: Frame) => void;
+  /** Bytes that have come so far, whole frames or not. */
+  readonly received: number;
   /** Called once. Without an error the channel was closed from this side. */
   onClose: (error?: SottoError) => void;
   /** Closes at once; what was sent before still goes out where that is possible. */
@@ -28,6 +30,7 @@ class MemoryChannel implements FrameChannel {
   other: MemoryChannel | undefined;
   onFrame: (frame: Frame) => void = () => {};
   onClose: (error?: SottoError) => void = () => {};
+  received = 0;
   private readonly decoder: FrameDecoder;
   private closed = false;
 
@@ -54,6 +57,7 @@ class MemoryChannel implements FrameChannel {
 
   private receive(bytes: Uint8Array): void {
     if (this.closed) return;
+    this.received += bytes.length;
     try {
       this.decoder.push(bytes);
     } catch (error) {

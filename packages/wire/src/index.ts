@@ -1,7 +1,10 @@
+export { Backoff } from "./backoff.js";
 export * from "./bundle.js";
 export * from "./channel.js";
 export * from "./codes.js";
 export * from "./frame.js";
+export { heartbeat } from "./heartbeat.js";
 export * from "./link.js";
 export * from "./messages.js";
 export { checkPlan } from "./plan-check.js";
+export { Traffic } from "./traffic.js";

@@ -4,6 +4,7 @@ import type { FrameChannel } from "./channel.js";
 import { asSottoError, stateError } from "./codes.js";
 import { CONTROL_TAG, type Frame, HEADER_BYTES, type Role, type Tag, tagText } from "./frame.js";
 import { type ControlMessage, controlFrame, PROTOCOL_VERSION, parseControl } from "./messages.js";
+import { Traffic } from "./traffic.js";
 
 /** Control messages are short; a plan is the largest thing in one. */
 const MAX_CONTROL = 8 * 2 ** 20;
@@ -12,6 +13,8 @@ export class Link {
   readonly remote: Role;
   /** Drawn by the other process at its start. */
   readonly remoteBoot: string;
+  /** What has gone over it since the welcome; may be replaced by a count that outlives this link. */
+  traffic = new Traffic();
   /** Set once, by greet()'s caller. It does not throw. @param bytes of the whole frame. */
   onControl: (message: ControlMessage, bytes: number) => void = () => {};
   private readonly channel: FrameChannel;
@@ -36,11 +39,14 @@ export class Link {
 
   /** Sends a data frame whose header is filled in, or several. */
   send(frame: Uint8Array): void {
+    this.traffic.sent.data += frame.length;
     this.channel.send(frame);
   }
 
   control(message: ControlMessage): void {
-    this.channel.send(controlFrame(message));
+    const frame = controlFrame(message);
+    this.traffic.sent.control += frame.length;
+    this.channel.send(frame);
   }
 
   drained(): Promise<void> {
@@ -64,6 +70,11 @@ export class Link {
       unlisten = this.onClose(() => settle(false));
       this.control({ type: "ping" });
     });
+  }
+
+  /** Bytes that have come, also those of a frame that is still on its way. */
+  get heard(): number {
+    return this.channel.received;
   }
 
   /** Hands frames of a tag to a session, whose handler does not throw; returns what undoes it. */
@@ -91,7 +102,15 @@ export class Link {
     this.channel.close();
   }
 
+  /** Closes for a reason that whoever uses the link is told. */
+  drop(reason: SottoError): void {
+    this.closed(reason);
+    this.channel.close();
+  }
+
   private take(frame: Frame): void {
+    const kind = frame.tag === CONTROL_TAG ? "control" : "data";
+    this.traffic.received[kind] += HEADER_BYTES + frame.payload.length;
     if (this.signsOfLife.size > 0) for (const heard of [...this.signsOfLife]) heard();
     if (frame.tag !== CONTROL_TAG) {
       const handler = this.routes.get(frame.tag);
@@ -107,8 +126,7 @@ export class Link {
       // what cannot be read may have concerned any session: nothing on this connection can be relied upon
       const { code, message } = asSottoError(error);
       this.control({ type: "refused", about: "", code, message: message.slice(0, 500) });
-      this.closed(new SottoError(code, `${this.remote}: ${message}`, { cause: error }));
-      this.channel.close();
+      this.drop(new SottoError(code, `${this.remote}: ${message}`, { cause: error }));
     }
   }
 

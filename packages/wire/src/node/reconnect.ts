@@ -1,15 +1,12 @@
 /** Keeps a link to a party that is dialled: connects, waits until it goes, connects again. */
 import type { SottoError } from "@sotto/core";
+import { Backoff } from "../backoff.js";
 import { asSottoError } from "../codes.js";
 import type { Role } from "../frame.js";
 import { type Greeting, greet, type Link } from "../link.js";
 import type { Identity } from "./identity.js";
 import { type Address, type ChannelOptions, dial } from "./tls.js";
 
-const FIRST_DELAY_MS = 50;
-const MAX_DELAY_MS = 1000;
-/** After a refusal because our place is taken, which may last. */
-const MAX_DELAY_TAKEN_MS = 5000;
 /** A link that goes sooner was no success: the next attempt waits longer. */
 const LIVED_MS = 3000;
 
@@ -30,15 +27,13 @@ export function keepConnected(options: ReconnectOptions): () => void {
   const { signal } = giveUp;
   let link: Link | undefined;
   let timer: NodeJS.Timeout | undefined;
-  let delay = FIRST_DELAY_MS;
+  const backoff = new Backoff();
 
   const down = (error: SottoError) => {
     link = undefined;
     if (signal.aborted) return;
     options.onDown(error);
-    // jitter keeps parties that lost the same peer from coming back in step
-    timer = setTimeout(attempt, delay * (0.5 + Math.random()));
-    delay = Math.min(delay * 2, error.code === "conflict" ? MAX_DELAY_TAKEN_MS : MAX_DELAY_MS);
+    timer = setTimeout(attempt, backoff.next(error.code));
   };
 
   const attempt = async () => {
@@ -52,7 +47,7 @@ export function keepConnected(options: ReconnectOptions): () => void {
         const began = performance.now();
         options.onLink(made);
         made.onClose((error) => {
-          if (performance.now() - began > LIVED_MS) delay = FIRST_DELAY_MS;
+          if (performance.now() - began > LIVED_MS) backoff.reset();
           down(error);
         });
       });

@@ -149,6 +149,7 @@ export function listen(
 class TlsChannel implements FrameChannel {
   onFrame: (frame: Frame) => void = () => {};
   onClose: (error?: SottoError) => void = () => {};
+  received = 0;
   private readonly socket: tls.TLSSocket;
   private readonly decoder: FrameDecoder;
   private closed = false;
@@ -159,6 +160,7 @@ class TlsChannel implements FrameChannel {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on("data", (chunk: Uint8Array) => {
+      this.received += chunk.length;
       try {
         this.decoder.push(chunk);
       } catch (error) {
