@@ -40,14 +40,21 @@ describe("a configuration", () => {
     expect(config.data).toBe(join(dir, "models"));
     expect(config.tls.ca).toBe(join(dir, "certs/ca.pem"));
     expect(config.limits).toEqual({
+      heartbeatMs: 30_000,
+      drainMs: 30_000,
       sessionTimeoutMs: 50_000,
       roundTimeoutMs: 20_000,
       maxBodyBytes: 2 ** 28,
       maxSessions: 64,
       preparedBytes: 2 ** 23,
     });
-    writeFileSync(file, `listen: {host: 0.0.0.0, port: 0}\n${TLS}\nlog: {level: debug}`);
-    expect(loadDealerConfig(file).log).toEqual({ level: "debug" });
+    expect(config.metrics).toBeUndefined();
+    const metrics = 'metrics: {listen: "127.0.0.1:9464", tls: {cert: m.pem, key: m.key}}';
+    writeFileSync(file, `listen: {host: 0.0.0.0, port: 0}\n${TLS}\n${metrics}\nlog: {level: debug}`);
+    const dealer = loadDealerConfig(file);
+    expect(dealer.log).toEqual({ level: "debug" });
+    expect(dealer.metrics?.tls?.cert).toBe(join(dir, "m.pem"));
+    expect(dealer.limits).toEqual({ heartbeatMs: 30_000, drainMs: 30_000 });
     writeFileSync(file, `servers: [{url: "https://a:1"}, {url: "https://b:2"}]\n${TLS}`);
     expect(loadCluster(file).servers[1].url).toBe("https://b:2");
   });
@@ -74,7 +81,7 @@ describe("a configuration", () => {
       [
         loadServerConfig,
         SERVER.replace("dealer:", "dealr:"),
-        /unknown key dealr; expected the keys party, data, http, peer, dealer, tls, limits, log/,
+        /unknown key dealr; expected the keys party, data, http, peer, dealer, tls, limits, metrics, log/,
       ],
       [
         loadServerConfig,
@@ -88,7 +95,18 @@ describe("a configuration", () => {
       ],
       [loadDealerConfig, TLS, /listen: expected object, found nothing/],
       [loadDealerConfig, "listen: {host", /not YAML/],
-      [loadDealerConfig, "", /config.yaml: the file is empty; expected the keys listen, tls, log/],
+      ...["9464", "localhost:70000", ":9464", "http://localhost:1"].map(
+        (listen): [(path: string) => unknown, string, RegExp] => [
+          loadServerConfig,
+          `${SERVER}metrics: {listen: "${listen}"}`,
+          /metrics.listen: expected "host:port", for example "127.0.0.1:9464", found "/,
+        ],
+      ),
+      [
+        loadDealerConfig,
+        "",
+        /config.yaml: the file is empty; expected the keys listen, tls, limits, metrics, log/,
+      ],
       [
         loadDealerConfig,
         `listen: {hots: a, port: 1}\n${TLS}`,

@@ -3,12 +3,20 @@ import { dirname, resolve } from "node:path";
 import { SottoError } from "@sotto/core";
 import { type Address, explain, type IdentityPaths, readYaml } from "@sotto/wire/node";
 import { z } from "zod";
+import { absoluteMetrics, type MetricsConfig, metricsConfig } from "./observe/config.js";
 
 const address = z.strictObject({ host: z.string().min(1), port: z.number().int().min(0).max(65535) });
 const tls = z.strictObject({ ca: z.string().min(1), cert: z.string().min(1), key: z.string().min(1) });
 const log = z.strictObject({ level: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]) });
 
+/** After so many milliseconds without a byte a connection to another party counts as lost. */
+const heartbeatMs = z.number().int().min(100).default(30_000);
+/** After SIGTERM, what runs gets so many milliseconds to end by itself. */
+const drainMs = z.number().int().min(0).default(30_000);
+
 const limits = z.strictObject({
+  heartbeatMs,
+  drainMs,
   /** Longest wait for anything that a session needs, in milliseconds. Clients wait 60 s, and shall hear why. */
   sessionTimeoutMs: z.number().int().min(100).default(50_000),
   /** Longest silence of the other server within a round, in milliseconds; of the dealer, three quarters of it. */
@@ -29,7 +37,13 @@ const limits = z.strictObject({
     .default(2 ** 23),
 });
 
-const dealerConfig = z.strictObject({ listen: address, tls, log: log.optional() });
+const dealerConfig = z.strictObject({
+  listen: address,
+  tls,
+  limits: z.strictObject({ heartbeatMs, drainMs }).prefault({}),
+  metrics: metricsConfig.optional(),
+  log: log.optional(),
+});
 
 const serverConfig = z
   .strictObject({
@@ -41,6 +55,7 @@ const serverConfig = z
     dealer: address,
     tls,
     limits: limits.prefault({}),
+    metrics: metricsConfig.optional(),
     log: log.optional(),
   })
   .superRefine(({ party, peer }, context) => {
@@ -57,32 +72,47 @@ const serverConfig = z
 export type DealerConfig = z.input<typeof dealerConfig>;
 export type ServerConfig = z.input<typeof serverConfig>;
 /** With every default filled in. */
+export type CheckedDealerConfig = z.output<typeof dealerConfig>;
 export type CheckedServerConfig = z.output<typeof serverConfig>;
 export type { Address };
 
 /** @throws SottoError bad-config naming the file, the key, what was expected and what was found. */
-export function loadDealerConfig(path: string): DealerConfig {
-  const config = readYaml(path, dealerConfig);
-  return { ...config, tls: absolute(path, config.tls) };
+export function loadDealerConfig(path: string): CheckedDealerConfig {
+  return absolute(path, readYaml(path, dealerConfig));
 }
 
 /** @throws SottoError bad-config naming the file, the key, what was expected and what was found. */
 export function loadServerConfig(path: string): CheckedServerConfig {
   const config = readYaml(path, serverConfig);
-  return { ...config, tls: absolute(path, config.tls), data: resolve(dirname(path), config.data) };
+  return { ...absolute(path, config), data: resolve(dirname(path), config.data) };
 }
 
 /** Fills in defaults of a configuration made by a program. @throws SottoError bad-config */
 export function checkServerConfig(config: ServerConfig): CheckedServerConfig {
-  const parsed = serverConfig.safeParse(config);
-  if (parsed.success) return parsed.data;
-  throw new SottoError(
-    "bad-config",
-    `server configuration: ${explain(serverConfig, parsed.error.issues, config)}`,
-  );
+  return check(serverConfig, config, "server configuration");
 }
 
-function absolute(path: string, paths: IdentityPaths) {
+/** The same of a dealer's. */
+export function checkDealerConfig(config: DealerConfig): CheckedDealerConfig {
+  return check(dealerConfig, config, "dealer configuration");
+}
+
+function check<S extends z.ZodType>(schema: S, config: z.input<S>, what: string): z.output<S> {
+  const parsed = schema.safeParse(config);
+  if (parsed.success) return parsed.data;
+  throw new SottoError("bad-config", `${what}: ${explain(schema, parsed.error.issues, config)}`);
+}
+
+function absolute<T extends { tls: IdentityPaths; metrics?: MetricsConfig | undefined }>(
+  path: string,
+  config: T,
+): T {
   const at = (p: string) => resolve(dirname(path), p);
-  return { ca: at(paths.ca), cert: at(paths.cert), key: at(paths.key) };
+  const { ca, cert, key } = config.tls;
+  const { metrics } = config;
+  return {
+    ...config,
+    tls: { ca: at(ca), cert: at(cert), key: at(key) },
+    ...(metrics ? { metrics: absoluteMetrics(metrics, at) } : {}),
+  };
 }

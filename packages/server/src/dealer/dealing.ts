@@ -5,6 +5,7 @@
 import { Dealer, type DealerSetup, type Ring, SottoError } from "@sotto/core";
 import { frameTag, HEADER_BYTES, type Link, type Tag, writeHeader } from "@sotto/wire";
 import type { Leased } from "../lease.js";
+import type { Watch } from "../observe/watch.js";
 import type { Run } from "../runs.js";
 import { Slices } from "../yield.js";
 
@@ -20,6 +21,7 @@ export interface DealingOptions {
   seeds: readonly [Uint8Array, Uint8Array];
   /** To the servers. */
   links: readonly [Link, Link];
+  watch?: Watch;
   /** Called once, when nothing more will be sent. */
   onEnd: (error?: unknown) => void;
 }
@@ -67,6 +69,11 @@ export class Dealing {
     void this.work();
   }
 
+  /** Every stage has been sent. */
+  get done(): boolean {
+    return this.stage === this.options.run.stages;
+  }
+
   /** Sends nothing more. */
   cancel(): void {
     this.cancelled = true;
@@ -80,8 +87,10 @@ export class Dealing {
     try {
       const slices = new Slices();
       while (!this.cancelled && !this.dealer.done && this.due) {
+        this.options.watch?.enter("compute");
         const frames = this.frames();
         for (const server of this.receivers) this.options.links[server].send(frames[server]);
+        this.options.watch?.enter("peer");
         for (const server of this.receivers) await this.options.links[server].drained();
         if (slices.over) await slices.pause();
       }

@@ -22,6 +22,9 @@ import {
 import { admit } from "../admit.js";
 import { Leased } from "../lease.js";
 import type { Logger } from "../log.js";
+import type { Gauges } from "../observe/registry.js";
+import { Tally } from "../observe/tally.js";
+import { Watch } from "../observe/watch.js";
 import { hex } from "../parties.js";
 import { type Run, Runs } from "../runs.js";
 import { Seen } from "../seen.js";
@@ -48,9 +51,13 @@ export class Desk {
   private readonly setups = new Map<string, SetUp>();
   private readonly dealings = new Map<string, Dealing>();
   private readonly seen = new Seen();
+  private readonly tally: Tally;
   private leaderBoot: string | undefined;
+  /** Set while no session is dealt for any more: who waits for the last dealing to end. */
+  private draining: (() => void)[] | undefined;
 
-  constructor(ring: Ring, random: RandomBytes, log: Logger) {
+  constructor(ring: Ring, random: RandomBytes, log: Logger, tally = new Tally()) {
+    this.tally = tally;
     this.ring = ring;
     this.random = random;
     this.log = log;
@@ -79,17 +86,40 @@ export class Desk {
     });
   }
 
+  /** @throws SottoError unreachable while the dealer cannot deal. */
+  checkReady(): void {
+    this.checkOpen();
+    this.both();
+  }
+
+  get gauges(): Pick<Gauges, "connections" | "models"> {
+    return {
+      connections: () => ({ "server-0": this.links.has("server-0"), "server-1": this.links.has("server-1") }),
+      models: () => ({ stored: this.setups.size, ready: this.setups.size }),
+    };
+  }
+
+  /** Deals for no new session from now on; resolves when the last dealing has ended. */
+  drain(): Promise<void> {
+    this.draining ??= [];
+    if (this.dealings.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.draining?.push(resolve));
+  }
+
   close(): void {
     for (const link of this.links.values()) link.close();
   }
 
   private take(role: ServerRole, link: Link, message: ControlMessage): void {
-    const about = "session" in message ? message.session : "setup" in message ? message.setup : "";
+    const session = "session" in message ? message.session : undefined;
+    const setup = "setup" in message ? message.setup : undefined;
+    const about = session ?? setup ?? "";
     try {
       this.answer(role, message);
     } catch (error) {
       const { code, message: text } = asSottoError(error);
-      this.log.warn({ role, about, code, message: text }, "request refused");
+      if (message.type === "deal") this.tally.ended(code);
+      this.log.warn({ role, session, setup, type: message.type, code, message: text }, "request refused");
       link.control({ type: "refused", about, ...stateError(error) });
     }
   }
@@ -137,6 +167,7 @@ export class Desk {
   }
 
   private deal({ session, setup, plan, sizes }: Message<"deal">): void {
+    this.checkOpen();
     const links = this.both();
     const known = this.setups.get(setup);
     if (!known)
@@ -160,6 +191,15 @@ export class Desk {
   private send(session: string, setup: string, run: Run, known: SetUp, links: [Link, Link]): void {
     const deal = hex(this.random(ID_BYTES));
     const seeds = [this.random(SEED_BYTES), this.random(SEED_BYTES)] as const;
+    const began = performance.now();
+    const watch = new Watch(this.tally, {
+      session,
+      name: "sotto.deal",
+      party: "dealer",
+      phase: "deal",
+      attributes: { "sotto.deal": deal },
+    });
+    watch.enter("peer");
     const dealing = new Dealing({
       ring: this.ring,
       session,
@@ -168,12 +208,10 @@ export class Desk {
       setup: known.lease.acquire(),
       seeds,
       links,
+      watch,
       onEnd: (error) => {
         this.dealings.delete(deal);
-        if (error) this.log.error({ session, deal, message: asSottoError(error).message }, "dealing failed");
-        else this.log.debug({ session, deal }, "dealing ended");
-        if (error)
-          for (const l of this.links.values()) l.control({ type: "abort", session, ...stateError(error) });
+        this.ended(dealing, watch, performance.now() - began, error);
       },
     });
     this.dealings.set(deal, dealing);
@@ -190,6 +228,30 @@ export class Desk {
       });
     });
     this.log.debug({ session, deal, stages: run.stages, bytes: run.cost.correctionBytes }, "dealing");
+  }
+
+  private ended(dealing: Dealing, watch: Watch, ms: number, cause: unknown): void {
+    const { session, deal, done } = dealing;
+    if (cause) {
+      const error = asSottoError(cause);
+      watch.end(error);
+      this.tally.ended(error.code);
+      this.log.error({ session, deal, code: error.code, message: error.message }, "dealing failed");
+      for (const l of this.links.values()) l.control({ type: "abort", session, ...stateError(error) });
+    } else {
+      watch.end(done ? undefined : new SottoError("unreachable", "the servers ended the session"));
+      this.tally.ended(done ? "ok" : "aborted");
+      this.log.info({ session, deal, ms }, done ? "session dealt" : "dealing ended early");
+    }
+    if (this.draining && this.dealings.size === 0) for (const resolve of this.draining) resolve();
+  }
+
+  private checkOpen(): void {
+    if (!this.draining) return;
+    throw new SottoError(
+      "unreachable",
+      "the dealer is shutting down and deals for no new session; try again",
+    );
   }
 
   private drop(id: string): void {

@@ -1,9 +1,12 @@
 /** The dealer as a daemon: listens for both servers. */
 import { type RandomBytes, Ring, systemRandom } from "@sotto/core";
-import { asSottoError, greet, type Link } from "@sotto/wire";
+import { asSottoError, greet, heartbeat, type Link } from "@sotto/wire";
 import { listen, readIdentity } from "@sotto/wire/node";
-import type { DealerConfig } from "../config.js";
+import { checkDealerConfig, type DealerConfig } from "../config.js";
+import { within } from "../drain.js";
 import { type Logger, makeLog } from "../log.js";
+import { observe } from "../observe/index.js";
+import { Tally } from "../observe/tally.js";
 import { CONNECT_TIMEOUT_MS, newId } from "../parties.js";
 import { Desk } from "./desk.js";
 
@@ -16,39 +19,68 @@ export interface DaemonOptions {
 }
 
 export interface RunningDealer {
-  ports: { listen: number };
+  ports: { listen: number; metrics?: number };
+  /** Deals for no new session, and resolves when what runs has ended, or at the configured deadline. */
+  drain(): Promise<void>;
   /** Closes every connection; sessions that still need the dealer fail. */
   close(): Promise<void>;
 }
 
 /** @throws SottoError bad-config (a file that cannot be read, an address that cannot be listened on), tls. */
 export async function startDealer(config: DealerConfig, options: DaemonOptions = {}): Promise<RunningDealer> {
-  const log = options.log ?? makeLog("dealer", config.log?.level);
-  const identity = readIdentity(config.tls, "dealer");
-  const desk = new Desk(options.ring ?? (await Ring.create()), options.random ?? systemRandom, log);
+  const checked = checkDealerConfig(config);
+  const { heartbeatMs, drainMs } = checked.limits;
+  const log = options.log ?? makeLog("dealer", checked.log?.level);
+  const identity = readIdentity(checked.tls, "dealer");
+  const ring = options.ring ?? (await Ring.create());
+  const tally = new Tally();
+  const desk = new Desk(ring, options.random ?? systemRandom, log, tally);
   const self = { role: "dealer", boot: newId() } as const;
   const warn = (error: unknown) => {
     const { code, message } = asSottoError(error);
     log.warn({ code, message }, "connection refused");
   };
   const listener = await listen(
-    config.listen,
+    checked.listen,
     identity,
     ["server-0", "server-1"],
     (channel, role) => {
       const server = role === "server-0" ? "server-0" : "server-1";
-      const connected = (link: Link) => desk.connected(server, link);
+      const connected = (link: Link) => {
+        link.traffic = tally.traffic(server);
+        heartbeat(link, heartbeatMs);
+        desk.connected(server, link);
+      };
       const admit = (boot: string) => desk.admit(server, boot);
       greet(channel, self, server, CONNECT_TIMEOUT_MS, connected, admit).catch(warn);
     },
     warn,
   );
-  log.info({ port: listener.port }, "dealer listens");
+  const close = async () => {
+    desk.close();
+    await Promise.all([listener.close(), metrics?.close()]);
+  };
+  let metrics: Awaited<ReturnType<typeof observe>>;
+  try {
+    const { gauges } = desk;
+    metrics = await observe(checked.metrics, {
+      party: "dealer",
+      tally,
+      gauges: { ...gauges, ringBytes: () => ring.bytesInUse },
+      checkReady: () => desk.checkReady(),
+    });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  log.info({ port: listener.port, metrics: metrics?.port }, "dealer listens");
   return {
-    ports: { listen: listener.port },
-    close: async () => {
-      desk.close();
-      await listener.close();
+    ports: { listen: listener.port, ...(metrics ? { metrics: metrics.port } : {}) },
+    drain: async () => {
+      log.info({ drainMs }, "deals for no new session");
+      const all = await within(drainMs, () => desk.drain());
+      if (!all) log.warn({ drainMs }, "sessions are still running at the deadline, and are ended");
     },
+    close,
   };
 }

@@ -7,6 +7,8 @@ import { type Address, type Identity, tlsOptions } from "@sotto/wire/node";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { z } from "zod";
 import type { Logger } from "../log.js";
+import { traceContext } from "../observe/trace-context.js";
+import { Answering } from "./answering.js";
 import type { Model, Models } from "./models.js";
 import type { Sessions } from "./sessions.js";
 import type { SetUps } from "./setups.js";
@@ -28,6 +30,8 @@ export interface ApiOptions {
 
 export interface Api {
   port: number;
+  /** Resolves when no request is being answered. */
+  idle(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -47,6 +51,9 @@ const STATUS: Record<ErrorCode, number> = {
   unreachable: 503,
   timeout: 504,
 };
+
+/** Seconds after which a client may try again where a server cannot serve now. */
+const RETRY_AFTER = "1";
 
 /** For a request to arrive completely: models are large and lines are slow. */
 const REQUEST_TIMEOUT_MS = 300_000;
@@ -69,14 +76,17 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(OCTETS, { parseAs: "buffer" }, (_request, body, done) => done(null, body));
   const arrivals = new WeakMap<FastifyRequest, number>();
-  app.addHook("onRequest", async (request) => {
+  const answering = new Answering();
+  app.addHook("onRequest", async (request, reply) => {
     arrivals.set(request, performance.now());
+    answering.begin(reply.raw);
     allow(request, party, ["owner", "client"]);
   });
   app.addHook("onResponse", async (request, reply) => {
     const { method, routeOptions } = request;
     const ms = Math.round(reply.elapsedTime);
-    log.debug({ method, route: routeOptions.url, status: reply.statusCode, ms }, "request");
+    const session = id.safeParse(request.headers["sotto-session"]).data;
+    log.debug({ session, method, route: routeOptions.url, status: reply.statusCode, ms }, "request");
   });
   app.setNotFoundHandler(() => {
     throw new SottoError("not-found", "no such resource; the API is described in README.md");
@@ -92,7 +102,11 @@ export async function startApi(options: ApiOptions): Promise<Api> {
       cause,
     });
   }
-  return { port: (app.server.address() as AddressInfo).port, close: () => app.close() };
+  return {
+    port: (app.server.address() as AddressInfo).port,
+    idle: () => answering.idle(),
+    close: () => app.close(),
+  };
 }
 
 function addRoutes(
@@ -145,7 +159,7 @@ function addRoutes(
     const arrived = arrival(request);
     const { output, stats } = await sessions.infer(
       session,
-      { model, plan, sizes, input, arrived },
+      { model, plan, sizes, input, arrived, trace: traceContext(request.headers) },
       gone.signal,
     );
     reply.header("sotto-stats", JSON.stringify(stats));
@@ -165,6 +179,7 @@ function answerError(error: unknown, reply: FastifyReply, { log, maxBodyBytes }:
     );
   }
   if (stated.code === "internal") log.error({ reason: stated.message }, "request failed");
+  if (STATUS[stated.code] === 503) reply.header("retry-after", RETRY_AFTER);
   return reply.status(STATUS[stated.code]).send(stateError(stated));
 }
 

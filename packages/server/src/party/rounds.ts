@@ -17,6 +17,8 @@ export interface RoundsOptions {
   onStarved: () => void;
   /** A round is over: the other's message has been taken. */
   onRound: (round: number) => void;
+  /** What comes next: waiting for randomness or for the other server, computing, or putting the result together. */
+  onState?: (state: "starved" | "waiting" | "computing" | "result") => void;
   /** This server's share of the outputs. */
   onResult: (share: Uint8Array) => void;
   onFail: (error: unknown) => void;
@@ -61,13 +63,18 @@ export class Rounds {
 
   /** A stage has been prepared, which may be the one that was missing. */
   prepared(): void {
-    if (this.state === "starved") this.guard(() => this.next());
+    if (this.state !== "starved") return;
+    this.options.onState?.("computing");
+    this.guard(() => this.next());
   }
 
   /** A frame of the other server with this session's tag. */
   take(frame: Frame): void {
     this.guard(() => {
-      if (this.state === "waiting") return this.accept(frame);
+      if (this.state === "waiting") {
+        this.options.onState?.("computing");
+        return this.accept(frame);
+      }
       if (this.state === "over") return;
       if (this.early) throw this.unexpected(frame, "nothing before our own message");
       this.early = frame;
@@ -83,12 +90,15 @@ export class Rounds {
     const { party, link, tag } = this.options;
     if (party.stagesPrepared <= this.sent) {
       this.state = "starved";
+      this.options.onState?.("starved");
+      // may come back here at once
       this.options.onStarved();
       return;
     }
     if (this.sent === this.total) {
       if (this.early) throw this.unexpected(this.early, "nothing after the last round");
       this.state = "over";
+      this.options.onState?.("result");
       this.options.onResult(party.result());
       return;
     }
@@ -100,6 +110,7 @@ export class Rounds {
     const { early } = this;
     this.early = undefined;
     if (early) this.accept(early);
+    else this.options.onState?.("waiting");
   }
 
   private accept(frame: Frame): void {

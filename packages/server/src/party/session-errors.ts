@@ -1,5 +1,5 @@
 /** What ends a session, in words. */
-import { SottoError } from "@sotto/core";
+import { type ErrorCode, SottoError } from "@sotto/core";
 import { type Run, sizesText } from "../runs.js";
 import type { Rounds } from "./rounds.js";
 import type { InferRequest } from "./session-types.js";
@@ -41,4 +41,10 @@ export function dealerLost(dealer: string, cause: SottoError): SottoError {
     "unreachable",
     `${dealer} was lost before the session had its randomness: ${cause.message}`,
   );
+}
+
+/** What a client did wrong is its own affair; what a party did is the operator's. */
+export function failureLevel(code: ErrorCode): "info" | "warn" | "error" {
+  if (code === "internal") return "error";
+  return code === "bad-input" || code === "not-found" || code === "does-not-fit" ? "info" : "warn";
 }

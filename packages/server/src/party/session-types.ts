@@ -1,6 +1,8 @@
 /** What goes into a session and what comes out. */
+import type { Context } from "@opentelemetry/api";
 import type { Ring, Sizes } from "@sotto/core";
 import type { Logger } from "../log.js";
+import type { Tally } from "../observe/tally.js";
 import type { Runs } from "../runs.js";
 import type { Ahead } from "./ahead.js";
 import type { Connections } from "./connections.js";
@@ -16,6 +18,8 @@ export interface InferRequest {
   input: Uint8Array;
   /** performance.now() when the request arrived. */
   arrived: number;
+  /** Of the client's span, where it states one. */
+  trace?: Context | undefined;
 }
 
 /** What a run was, as this server measured it. */
@@ -40,6 +44,7 @@ export interface SessionContext {
   party: 0 | 1;
   ring: Ring;
   log: Logger;
+  tally: Tally;
   runs: Runs;
   setups: SetUps;
   connections: Connections;

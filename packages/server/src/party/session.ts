@@ -7,11 +7,12 @@
  */
 import { outputStream, type Party, SEED_BYTES, SottoError, systemRandom } from "@sotto/core";
 import { asSottoError, frameTag, type Link, type Message, stateError, type Tag } from "@sotto/wire";
+import { Watch } from "../observe/watch.js";
 import { hex } from "../parties.js";
 import { type Run, sizesText } from "../runs.js";
 import { takeRandomness } from "./randomness.js";
 import { Rounds } from "./rounds.js";
-import { agree, checkShare, dealerLost, peerLost } from "./session-errors.js";
+import { agree, checkShare, dealerLost, failureLevel, peerLost } from "./session-errors.js";
 import type { InferRequest, InferResult, ServerStats, SessionContext } from "./session-types.js";
 import type { SetUp } from "./setups.js";
 import type { Supply } from "./supply.js";
@@ -50,6 +51,7 @@ export class Session {
   private peer: Link | undefined;
   private greeted = false;
   private begun: number | undefined;
+  private watch: Watch | undefined;
   private ended = false;
 
   constructor(id: string, context: SessionContext, onEnd: (session: Session, error?: SottoError) => void) {
@@ -72,6 +74,15 @@ export class Session {
   infer(request: InferRequest): Promise<InferResult> {
     this.request = request;
     this.patience.renew();
+    this.watch = new Watch(this.context.tally, {
+      session: this.id,
+      name: "sotto.session",
+      party: `server-${this.context.party}`,
+      phase: "prepare",
+      began: request.arrived,
+      parent: request.trace,
+      attributes: { "sotto.model": request.model },
+    });
     const result = new Promise<InferResult>((resolve, reject) => {
       this.waiter = { resolve, reject };
     });
@@ -106,8 +117,9 @@ export class Session {
     const { connections, log } = this.context;
     const abort = { type: "abort", session: this.id, ...stateError(error) } as const;
     for (const to of ["peer", "dealer"] as const) if (to !== from) connections.get(to)?.control(abort);
+    this.watch?.end(error);
     const { code, message } = error;
-    log.warn({ session: this.id, code, message, round: this.rounds?.round }, "session failed");
+    log[failureLevel(code)]({ session: this.id, code, message, round: this.rounds?.round }, "session failed");
     this.waiter?.reject(error);
     this.onEnd(this, error);
   }
@@ -139,6 +151,7 @@ export class Session {
         sizes: request.sizes,
       });
     }
+    this.watch?.enter("dealer");
     this.bind();
   }
 
@@ -180,6 +193,8 @@ export class Session {
     const [us, them] =
       index === 0 ? (["server-0", "server-1"] as const) : (["server-1", "server-0"] as const);
     this.tagOut = frameTag("round", dealt.deal, run.hash, us, them);
+    // what a server does not make from its seed alone, it waits for
+    const starvedBy = index === 1 || run.cost.commonBytes > 0 ? "dealer" : "compute";
     const rounds = new Rounds({
       party,
       link: peer,
@@ -187,8 +202,14 @@ export class Session {
       other: this.other,
       onStarved: () => supply.hurry(),
       onRound: (round) => {
+        this.context.tally.rounds++;
         this.patience.renew();
         supply.reached(round);
+      },
+      onState: (state) => {
+        if (state === "result") this.watch?.result();
+        else if (state === "waiting") this.watch?.enter("peer");
+        else this.watch?.enter(state === "starved" ? starvedBy : "compute");
       },
       onResult: (share) => this.finish(share),
       onFail: (error) => this.fail(error),
@@ -197,6 +218,7 @@ export class Session {
     this.cleanUp.push(peer.route(tagIn, (frame) => rounds.take(frame)));
     this.rounds = rounds;
     this.peer = peer;
+    this.watch?.enter(starvedBy);
     supply.start();
   }
 
@@ -223,12 +245,15 @@ export class Session {
       const nonce = hex(this.nonce);
       const about = { deal: dealt.deal, setup: dealt.setup, run: run.hash };
       peer.control({ type: "hello", session: this.id, ...about, nonce });
+      this.watch?.enter("peer");
     }
     if (!hello) return;
     this.agree("deal", this.other, hello.deal, dealt.deal);
     this.agree("set-up", this.other, hello.setup, dealt.setup);
     this.agree("run", this.other, hello.run, run.hash);
     this.begun = performance.now();
+    this.watch?.enter("compute");
+    this.watch?.enterPhase("rounds");
     const { party: index } = this.context;
     const theirs = Buffer.from(hello.nonce, "hex");
     const nonces: [Uint8Array, Uint8Array] = index === 0 ? [this.nonce, theirs] : [theirs, this.nonce];
@@ -248,6 +273,7 @@ export class Session {
       saw: { input: hex(request.input.subarray(0, SAW_BYTES)), message: hex(rounds.saw) },
     };
     this.end();
+    this.watch?.end(undefined, { "sotto.rounds": rounds.count, "sotto.bytes": rounds.sentBytes });
     const { onlineMs, offlineMs, onlineBytes, offlineBytes } = stats;
     const counts = { rounds: rounds.count, onlineMs, offlineMs, onlineBytes, offlineBytes };
     this.context.log.info({ session: this.id, model: request.model, ...counts }, "session done");

@@ -1,6 +1,6 @@
 /** The sessions of a server: which message belongs to which, and that no id is taken twice. */
 import { SottoError } from "@sotto/core";
-import { type ControlMessage, stateError, tagText } from "@sotto/wire";
+import { asSottoError, type ControlMessage, stateError, tagText } from "@sotto/wire";
 import { Seen } from "../seen.js";
 import { Session } from "./session.js";
 import type { InferRequest, InferResult, SessionContext } from "./session-types.js";
@@ -16,6 +16,8 @@ export class Sessions {
   private readonly taken = new Seen();
   /** Sessions that ended before their request came: why. */
   private readonly endedEarly = new Map<string, SottoError>();
+  /** Set while no new session is taken: who waits for the last one to end. */
+  private draining: (() => void)[] | undefined;
 
   constructor(context: SessionContext, max: number) {
     this.context = context;
@@ -28,12 +30,29 @@ export class Sessions {
    * @throws SottoError conflict for an id that was used before; whatever ended the session.
    */
   async infer(id: string, request: InferRequest, signal: AbortSignal): Promise<InferResult> {
+    const { tally } = this.context;
+    const { sent, received } = tally.traffic("client");
+    received.data += request.input.length;
+    try {
+      const result = await this.run(id, request, signal);
+      sent.data += result.output.length;
+      tally.ended("ok");
+      return result;
+    } catch (error) {
+      tally.ended(asSottoError(error).code);
+      throw error;
+    }
+  }
+
+  private async run(id: string, request: InferRequest, signal: AbortSignal): Promise<InferResult> {
     if (this.taken.has(id)) {
       throw new SottoError(
         "conflict",
         `session ${id} was opened before; a session id serves one input, draw a new one`,
       );
     }
+    // one that the other parties have begun already runs to its end
+    if (this.draining && !this.running.has(id)) throw this.leaving();
     const active = [...this.running.values()].filter((s) => s.hasRequest).length;
     if (active >= this.max) {
       throw new SottoError(
@@ -88,6 +107,18 @@ export class Sessions {
     }
   }
 
+  /** Takes no new session from now on; resolves when the last running one has ended. */
+  drain(): Promise<void> {
+    this.draining ??= [];
+    if (this.running.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.draining?.push(resolve));
+  }
+
+  /** @throws SottoError unreachable while no new session is taken. */
+  checkOpen(): void {
+    if (this.draining) throw this.leaving();
+  }
+
   /** Ends every session. */
   close(reason: string): void {
     for (const session of [...this.running.values()]) session.fail(new SottoError("unreachable", reason));
@@ -98,9 +129,10 @@ export class Sessions {
     const session = this.running.get(id);
     if (session) return session;
     const over = this.taken.has(id) || this.endedEarly.has(id);
-    if (!over && this.running.size < 4 * this.max) return this.open(id);
+    if (!over && !this.draining && this.running.size < 4 * this.max) return this.open(id);
     const why = over ? `session ${id} has ended` : "too many sessions";
-    const abort = { type: "abort", session: id, ...stateError(new SottoError("conflict", why)) } as const;
+    const error = !over && this.draining ? this.leaving() : new SottoError("conflict", why);
+    const abort = { type: "abort", session: id, ...stateError(error) } as const;
     this.context.connections.get("dealer")?.control(abort);
     this.context.connections.get("peer")?.control(abort);
     return undefined;
@@ -109,10 +141,18 @@ export class Sessions {
   private open(id: string): Session {
     const session = new Session(id, this.context, (ended, error) => {
       this.running.delete(id);
+      if (this.draining && this.running.size === 0) for (const resolve of this.draining) resolve();
       if (error && !ended.hasRequest) this.remember(id, error);
     });
     this.running.set(id, session);
     return session;
+  }
+
+  private leaving(): SottoError {
+    return new SottoError(
+      "unreachable",
+      `server ${this.context.party} is shutting down and takes no new session; try again`,
+    );
   }
 
   private remember(id: string, error: SottoError): void {

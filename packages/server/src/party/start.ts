@@ -1,11 +1,14 @@
 /** A computing server as a daemon: its models, its connections to the other server and the dealer, its API. */
 import { Ring, type SottoError } from "@sotto/core";
-import { asSottoError, greet, type Link } from "@sotto/wire";
+import { asSottoError, greet, heartbeat, type Link } from "@sotto/wire";
 import { type Identity, keepConnected, type Listener, listen, readIdentity } from "@sotto/wire/node";
 import { admit } from "../admit.js";
 import { type CheckedServerConfig, checkServerConfig, type ServerConfig } from "../config.js";
 import type { DaemonOptions } from "../dealer/start.js";
+import { within } from "../drain.js";
 import { type Logger, makeLog } from "../log.js";
+import { observe } from "../observe/index.js";
+import { Tally } from "../observe/tally.js";
 import { CONNECT_TIMEOUT_MS, newId } from "../parties.js";
 import { Runs } from "../runs.js";
 import { Ahead } from "./ahead.js";
@@ -19,7 +22,9 @@ import { SetUps } from "./setups.js";
 
 export interface RunningServer {
   /** `peer` is there for party 0, which listens for party 1. */
-  ports: { http: number; peer?: number };
+  ports: { http: number; peer?: number; metrics?: number };
+  /** Takes no new session, and resolves when the running ones have ended, or at the configured deadline. */
+  drain(): Promise<void>;
   /** Ends sessions with an error to their clients, closes every connection. */
   close(): Promise<void>;
 }
@@ -31,18 +36,29 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
   const log = (options.log ?? makeLog(`server-${party}`, checked.log?.level)).child({ party });
   const identity = readIdentity(checked.tls, `server-${party}`);
   const ring = options.ring ?? (await Ring.create());
-  const { sessionTimeoutMs: timeoutMs, roundTimeoutMs, maxSessions, maxBodyBytes } = checked.limits;
+  const {
+    sessionTimeoutMs: timeoutMs,
+    roundTimeoutMs,
+    maxSessions,
+    maxBodyBytes,
+    heartbeatMs,
+    drainMs,
+  } = checked.limits;
   const connections = new Connections({ peer: `server ${1 - party}`, dealer: "the dealer" });
   const models = await Models.load(checked.data, party, log);
   const setups = new SetUps(models, connections);
   const runs = new Runs();
   const ahead = new Ahead(checked.limits.preparedBytes);
-  const context = { party, ring, log, timeoutMs, roundTimeoutMs, models, setups, connections, runs, ahead };
+  const tally = new Tally();
+  const context = {
+    ...{ party, ring, log, tally, timeoutMs, roundTimeoutMs },
+    ...{ models, setups, connections, runs, ahead },
+  };
   const part = party === 0 ? new SetupLeader(context) : new SetupFollower(context);
   const sessions = new Sessions(context, maxSessions);
 
   const connected = (other: Other) => (link: Link) =>
-    attach(other, link, { connections, sessions, part, log });
+    attach(other, link, { connections, sessions, part, log, tally, heartbeatMs });
   // last opened, first closed
   const closers: (() => void | Promise<void>)[] = [];
   const close = async () => {
@@ -52,6 +68,11 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
     await new Promise((resolve) => setImmediate(resolve));
     connections.close();
     await Promise.all(closers.reverse().map((c) => c()));
+  };
+  const checkReady = () => {
+    sessions.checkOpen();
+    connections.need("peer");
+    connections.need("dealer");
   };
   try {
     const api = await startApi({
@@ -64,10 +85,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       setups,
       sessions,
       onModel: () => part.kick(),
-      checkConnections: () => {
-        connections.need("peer");
-        connections.need("dealer");
-      },
+      checkConnections: checkReady,
     });
     closers.push(() => api.close());
     const peer = await connectPeer(checked, identity, log, connections, connected("peer"));
@@ -83,12 +101,44 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
         onDown: downOf("dealer", connections, log),
       }),
     );
-    log.info({ http: api.port, peer: peer.port, models: models.list().length }, "server listens");
-    return { ports: { http: api.port, ...(peer.port === undefined ? {} : { peer: peer.port }) }, close };
+    const metrics = await observe(checked.metrics, {
+      party: `server-${party}`,
+      tally,
+      gauges: {
+        connections: () => ({
+          dealer: connections.get("dealer") !== undefined,
+          [`server-${1 - party}`]: connections.get("peer") !== undefined,
+        }),
+        models: () => {
+          const names = models.list().map(({ name }) => name);
+          return { stored: names.length, ready: names.filter((name) => setups.isReady(name)).length };
+        },
+        ringBytes: () => ring.bytesInUse,
+      },
+      checkReady,
+    });
+    if (metrics) closers.push(() => metrics.close());
+    const ports = { http: api.port, peer: peer.port, metrics: metrics?.port };
+    log.info({ ...ports, models: models.list().length }, "server listens");
+    const drain = async () => {
+      log.info({ drainMs }, "takes no new session");
+      const all = await within(drainMs, async () => {
+        await sessions.drain();
+        await api.idle();
+      });
+      if (!all) log.warn({ drainMs }, "sessions are still running at the deadline, and are ended");
+    };
+    return { ports: defined(ports), drain, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Without the ports that there are not. */
+function defined({ http, ...rest }: { http: number; peer?: number; metrics?: number }) {
+  const there = Object.entries(rest).filter(([, port]) => port !== undefined);
+  return { http, ...Object.fromEntries(there) } as RunningServer["ports"];
 }
 
 /** Server 0 listens for server 1, which dials. */
@@ -146,11 +196,16 @@ interface Attached {
   sessions: Sessions;
   part: SetupPart;
   log: Logger;
+  tally: Tally;
+  heartbeatMs: number;
 }
 
 /** Puts a new connection into use. */
-function attach(other: Other, link: Link, { connections, sessions, part, log }: Attached): void {
+function attach(other: Other, link: Link, at: Attached): void {
+  const { connections, sessions, part, log, tally, heartbeatMs } = at;
   connections.up(other, link);
+  link.traffic = tally.traffic(link.remote);
+  heartbeat(link, heartbeatMs);
   link.onControl = (message, bytes) => {
     if (part.take(other, message) || sessions.take(other, message, bytes)) return;
     if (message.type === "refused") {

@@ -13,6 +13,8 @@ import { Relay } from "./relay.js";
 export interface TestClusterOptions {
   /** Put between server 1 and server 0, and between the servers and the dealer. */
   relays?: boolean;
+  /** Each party listens for them on a port of its own. */
+  metrics?: boolean;
   limits?: Partial<NonNullable<ServerConfig["limits"]>>;
   dealer?: DaemonOptions;
   servers?: [DaemonOptions, DaemonOptions];
@@ -70,7 +72,11 @@ export class TestCluster {
   }
 
   dealerConfig(): DealerConfig {
-    return { listen: { host: HOST, port: this.dealerPort }, tls: tlsPaths(this.dir, "dealer") };
+    return {
+      listen: { host: HOST, port: this.dealerPort },
+      tls: tlsPaths(this.dir, "dealer"),
+      ...this.metricsConfig(),
+    };
   }
 
   serverConfig(party: 0 | 1): ServerConfig {
@@ -83,7 +89,12 @@ export class TestCluster {
       dealer: { host: HOST, port: this.dealerVia ?? this.dealerPort },
       tls: tlsPaths(this.dir, `server-${party}`),
       limits: { sessionTimeoutMs: 10_000, ...this.options.limits },
+      ...this.metricsConfig(),
     };
+  }
+
+  private metricsConfig() {
+    return this.options.metrics ? { metrics: { listen: `${HOST}:0` } } : {};
   }
 
   async startDealer(): Promise<void> {

@@ -10,6 +10,7 @@ export interface RawRequest {
   plan?: string;
   sizes?: string;
   body: Uint8Array;
+  headers?: Record<string, string>;
 }
 
 export interface RawReply {
@@ -40,6 +41,7 @@ export async function ask(
         "sotto-session": request.session,
         "sotto-plan": request.plan ?? planHash(compiled.plan),
         "sotto-sizes": request.sizes ?? "{}",
+        ...request.headers,
       },
       body: request.body,
     });
