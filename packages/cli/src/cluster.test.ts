@@ -40,7 +40,7 @@ async function stop(running: Running, signal: NodeJS.Signals): Promise<number | 
   return (await running.finished).code;
 }
 
-/** Four ports in a row that nobody uses at the moment. */
+/** As many ports in a row as a cluster needs, that nobody uses at the moment. */
 async function freePorts(): Promise<number> {
   const free = (p: number) =>
     new Promise<boolean>((resolve) => {
@@ -50,8 +50,8 @@ async function freePorts(): Promise<number> {
     });
   for (;;) {
     // below the ports that the system gives to outgoing connections
-    const base = 20_000 + Math.floor(Math.random() * 2_500) * 4;
-    const all = await Promise.all([0, 1, 2, 3].map((i) => free(base + i)));
+    const base = 20_000 + Math.floor(Math.random() * 1_250) * 8;
+    const all = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((i) => free(base + i)));
     if (all.every(Boolean)) return base;
   }
 }

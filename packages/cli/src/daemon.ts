@@ -7,6 +7,8 @@ export interface Daemon {
   ports: Record<string, number>;
   /** The same for people: for whom it listens, and where. */
   addresses: string[];
+  /** Takes no new session; resolves when what runs has ended, or at the configured deadline. */
+  drain(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -15,18 +17,20 @@ export async function start(role: Role, file: string): Promise<Daemon> {
   if (role === "dealer") {
     process.title = "sotto dealer";
     const config = loadDealerConfig(file);
-    const { ports, close } = await startDealer(config);
-    return {
-      ports: { ...ports },
-      addresses: [`for both servers on ${config.listen.host}:${ports.listen} (TLS)`],
-      close,
-    };
+    const { ports, ...rest } = await startDealer(config);
+    const addresses = [`for both servers on ${config.listen.host}:${ports.listen} (TLS)`];
+    return { ports: { ...ports }, addresses: [...addresses, ...metricsAddress(config.metrics)], ...rest };
   }
   const config = loadServerConfig(file);
   process.title = `sotto server ${config.party}`;
-  const { ports, close } = await startServer(config);
+  const { ports, ...rest } = await startServer(config);
   const addresses = [`for the owner and clients on https://${config.http.host}:${ports.http}`];
   const listen = config.peer.listen;
   if (listen) addresses.push(`for server 1 on ${listen.host}:${ports.peer} (TLS)`);
-  return { ports: { ...ports }, addresses, close };
+  addresses.push(...metricsAddress(config.metrics));
+  return { ports: { ...ports }, addresses, ...rest };
+}
+
+function metricsAddress(metrics: { listen: string; tls?: unknown } | undefined): string[] {
+  return metrics ? [`for metrics and health on ${metrics.tls ? "https" : "http"}://${metrics.listen}`] : [];
 }

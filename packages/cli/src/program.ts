@@ -21,6 +21,7 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
   run: async () => (await import("./commands/run.js")).addRun,
   inspect: async () => (await import("./commands/inspect.js")).addInspect,
   up: async () => (await import("./commands/up.js")).addUp,
+  top: async () => (await import("./commands/top.js")).addTop,
   deploy: async () => (await import("./commands/deploy.js")).addDeploy,
   infer: async () => (await import("./commands/infer.js")).addInfer,
   certs: async () => (await import("./commands/certs.js")).addCerts,

@@ -16,11 +16,18 @@ export interface Ports {
   /** Server 0's, for server 1. */
   peer: number;
   http: [number, number];
+  /** For metrics and health: the dealer's, server 0's, server 1's. */
+  metrics?: readonly [number, number, number];
 }
 
 /** Ports in a row from `base`. */
 export function portsFrom(base: number): Ports {
-  return { dealer: base, peer: base + 1, http: [base + 2, base + 3] };
+  return {
+    dealer: base,
+    peer: base + 1,
+    http: [base + 2, base + 3],
+    metrics: [base + 4, base + 5, base + 6],
+  };
 }
 
 export interface ServerLimits {
@@ -46,8 +53,13 @@ function tls(role: string): Record<string, string> {
   };
 }
 
+function metrics({ metrics }: Ports, party: 0 | 1 | 2): object {
+  return metrics ? { metrics: { listen: `${HOST}:${metrics[party]}` } } : {};
+}
+
 export function dealerConfig(ports: Ports, level: string): object {
-  return { listen: { host: HOST, port: ports.dealer }, tls: tls("dealer"), log: { level } };
+  const listen = { host: HOST, port: ports.dealer };
+  return { listen, tls: tls("dealer"), ...metrics(ports, 0), log: { level } };
 }
 
 export function serverConfig(party: 0 | 1, ports: Ports, level: string, limits?: ServerLimits): object {
@@ -60,6 +72,7 @@ export function serverConfig(party: 0 | 1, ports: Ports, level: string, limits?:
     dealer: { host: HOST, port: ports.dealer },
     tls: tls(`server-${party}`),
     ...(limits ? { limits } : {}),
+    ...metrics(ports, party === 0 ? 1 : 2),
     log: { level },
   };
 }
@@ -168,15 +181,15 @@ export async function writeCluster(dir: string, ports: Ports): Promise<WrittenCl
 }
 
 /** @throws SottoError conflict naming the ports on which nothing can listen now. */
-async function refuseBusyPorts({ dealer, peer, http }: Ports): Promise<void> {
-  const ports = [dealer, peer, ...http];
+async function refuseBusyPorts({ dealer, peer, http, metrics }: Ports): Promise<void> {
+  const ports = [dealer, peer, ...http, ...(metrics ?? [])];
   const reasons = await Promise.all(ports.map(whyBusy));
   const busy = ports.flatMap((port, i) => (reasons[i] ? [`${port} (${reasons[i]})`] : []));
   if (busy.length === 0) return;
   throw new SottoError(
     "conflict",
     `can't listen on ${HOST}, port ${busy.join(", ")}; nothing was written. ` +
-      `--port BASE takes four other ports in a row from BASE (here ${ports[0]} to ${ports.at(-1)})`,
+      `--port BASE takes ${ports.length} other ports in a row from BASE (here ${ports[0]} to ${ports.at(-1)})`,
   );
 }
 

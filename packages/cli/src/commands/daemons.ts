@@ -15,7 +15,9 @@ export function addServer(program: Command): void {
 function add(program: Command, role: Role, description: string): void {
   program
     .command(role)
-    .description(`${description}; ends on Ctrl-C or SIGTERM`)
+    .description(
+      `${description}; on Ctrl-C or SIGTERM it takes no new session, and ends when those that run have ended`,
+    )
     .requiredOption("--config <file>", "configuration (YAML); `sotto up DIR` writes one to start from")
     .addHelpText(
       "after",
@@ -28,7 +30,8 @@ function add(program: Command, role: Role, description: string): void {
       const stopped = untilSignal();
       await print(daemon.addresses.map((address) => `sotto ${role}: listening ${address}`).join("\n"));
       const signal = await stopped;
-      note(`sotto ${role}: ${signal}, ending`);
+      note(`sotto ${role}: ${signal}, ending when the running sessions have (a second signal: at once)`);
+      await daemon.drain();
       await daemon.close();
     });
 }

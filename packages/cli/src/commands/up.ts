@@ -16,7 +16,7 @@ export function addUp(program: Command): void {
       "write the configuration and certificates of a cluster on this machine, and run it until Ctrl-C",
     )
     .argument("<dir>", "directory to write to; a cluster that is there already is used as it is")
-    .option("--port <base>", `first of four ports in a row (default: ${DEFAULT_PORT})`, basePort)
+    .option("--port <base>", `first of seven ports in a row (default: ${DEFAULT_PORT})`, basePort)
     .addHelpText(
       "after",
       "\nExample:\n  sotto up cluster\n  sotto deploy model.onnx --name m --cluster cluster/cluster-owner.yaml",
@@ -38,9 +38,10 @@ export function addUp(program: Command): void {
           `server 0  https://${HOST}:${ports.http[0]}, for server 1 ${HOST}:${ports.peer} (TLS)`,
           `server 1  https://${HOST}:${ports.http[1]}`,
           "",
-          "In another terminal, as the model's owner and then as a client:",
+          "In another terminal, as the model's owner, as a client, and to watch it:",
           `  sotto deploy MODEL.onnx --name NAME --cluster ${join(dir, FILES.owner)}`,
           `  sotto infer --name NAME --cluster ${join(dir, FILES.client)} --input x.npy`,
+          `  sotto top ${dir}`,
           `Logs are in ${join(dir, "dealer.log")}, server-0.log and server-1.log.`,
           "Ctrl-C ends the cluster; the same command starts it again, with the models that were deployed.",
         ].join("\n"),
