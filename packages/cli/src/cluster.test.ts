@@ -1,6 +1,5 @@
 /** `sotto up`, `deploy`, `infer`, `certs`, `dealer`, `server`: the real commands against one cluster. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { createServer } from "node:net";
 import { compile, instantiate, planHash, prepareInputs, sizesOf } from "@sotto/core";
 import { loadModel } from "@sotto/model";
 import { readNpy } from "@sotto/model/npy";
@@ -9,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { largestDifference } from "./outputs.js";
 import { runPlaintext } from "./plaintext.js";
 import { executeHere } from "./testing/in-process.js";
-import { CAN_SEE_PROCESSES, type Running, until, Workshop } from "./testing/sotto.js";
+import { CAN_SEE_PROCESSES, freePorts, type Running, until, Workshop } from "./testing/sotto.js";
 
 const shop = new Workshop();
 const model = shop.model("gru", { hidden: 8, inputSize: 3, resetAfter: false, head: { outputs: 2 } });
@@ -40,22 +39,6 @@ async function stop(running: Running, signal: NodeJS.Signals): Promise<number | 
   return (await running.finished).code;
 }
 
-/** As many ports in a row as a cluster needs, that nobody uses at the moment. */
-async function freePorts(): Promise<number> {
-  const free = (p: number) =>
-    new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once("error", () => resolve(false));
-      server.listen(p, "127.0.0.1", () => server.close(() => resolve(true)));
-    });
-  for (;;) {
-    // below the ports that the system gives to outgoing connections
-    const base = 20_000 + Math.floor(Math.random() * 1_250) * 8;
-    const all = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((i) => free(base + i)));
-    if (all.every(Boolean)) return base;
-  }
-}
-
 beforeAll(async () => {
   port = await freePorts();
   up = await startCluster();
@@ -76,6 +59,17 @@ describe("a cluster on this machine", () => {
       expect(statSync(shop.path("cluster", "certificates", `${file}.key`)).mode & 0o077).toBe(0);
     }
     expect(up.stdout).toContain(`https://127.0.0.1:${port + 2}`);
+  });
+
+  it("shows what it does, in a table or as JSON", async () => {
+    const table = await executeHere("top", shop.path("cluster"), "--once", "--interval", "0.2");
+    const json = await shop.sotto("top", "cluster", "--once", "--json", "--interval", "0.2");
+    expect(table).toMatchObject({ code: 0, stderr: "" });
+    expect(table.stdout).toMatch(/ dealer +server 0 +server 1\n/);
+    expect(table.stdout).toMatch(/\nconnections +2 of 2 +2 of 2 +2 of 2\n/);
+    const { parties } = JSON.parse(json.stdout);
+    expect(parties.map((p: { party: string }) => p.party)).toEqual(["dealer", "server-0", "server-1"]);
+    for (const { figures } of parties) expect(figures).toMatchObject({ running: 0, latencyMs: null });
   });
 
   it("takes a model, and infers", async () => {

@@ -1,6 +1,7 @@
 /** Runs the real command in processes of its own, for tests. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -119,5 +120,21 @@ export async function until(condition: () => boolean, what: string, ms = 120_000
   while (!condition()) {
     if (Date.now() > end) throw new Error(`${what}: not within ${ms} ms`);
     await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** As many ports in a row as a cluster needs, that nobody uses at the moment. */
+export async function freePorts(): Promise<number> {
+  const free = (p: number) =>
+    new Promise<boolean>((resolve) => {
+      const server = createServer();
+      server.once("error", () => resolve(false));
+      server.listen(p, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+  for (;;) {
+    // below the ports that the system gives to outgoing connections
+    const base = 20_000 + Math.floor(Math.random() * 1_250) * 8;
+    const all = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((i) => free(base + i)));
+    if (all.every(Boolean)) return base;
   }
 }

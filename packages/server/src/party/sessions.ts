@@ -107,6 +107,10 @@ export class Sessions {
     }
   }
 
+  get count(): number {
+    return this.running.size;
+  }
+
   /** Takes no new session from now on; resolves when the last running one has ended. */
   drain(): Promise<void> {
     this.draining ??= [];

@@ -23,6 +23,8 @@ import { SetUps } from "./setups.js";
 export interface RunningServer {
   /** `peer` is there for party 0, which listens for party 1. */
   ports: { http: number; peer?: number; metrics?: number };
+  /** How many run, or wait for a part of what they need. */
+  sessions(): number;
   /** Takes no new session, and resolves when the running ones have ended, or at the configured deadline. */
   drain(): Promise<void>;
   /** Ends sessions with an error to their clients, closes every connection. */
@@ -128,7 +130,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       });
       if (!all) log.warn({ drainMs }, "sessions are still running at the deadline, and are ended");
     };
-    return { ports: defined(ports), drain, close };
+    return { ports: defined(ports), sessions: () => sessions.count, drain, close };
   } catch (error) {
     await close();
     throw error;

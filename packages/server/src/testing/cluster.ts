@@ -16,6 +16,7 @@ export interface TestClusterOptions {
   /** Each party listens for them on a port of its own. */
   metrics?: boolean;
   limits?: Partial<NonNullable<ServerConfig["limits"]>>;
+  dealerLimits?: DealerConfig["limits"];
   dealer?: DaemonOptions;
   servers?: [DaemonOptions, DaemonOptions];
 }
@@ -75,6 +76,7 @@ export class TestCluster {
     return {
       listen: { host: HOST, port: this.dealerPort },
       tls: tlsPaths(this.dir, "dealer"),
+      limits: this.options.dealerLimits ?? {},
       ...this.metricsConfig(),
     };
   }

@@ -18,6 +18,7 @@ export interface RawReply {
   /** The code of an error, or "ok". */
   code: string;
   message: string;
+  retryAfter: string | undefined;
   /** First bytes of the other server's first message. */
   saw: Uint8Array | undefined;
 }
@@ -52,7 +53,14 @@ export async function ask(
     const saw = stats
       ? Buffer.from((JSON.parse(stats) as { saw: { message: string } }).saw.message, "hex")
       : undefined;
-    return { status: reply.status, code: "ok", message: "", ...error, saw };
+    return {
+      status: reply.status,
+      code: "ok",
+      message: "",
+      ...error,
+      retryAfter: reply.header("retry-after"),
+      saw,
+    };
   } finally {
     transport.close();
   }
