@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import * as x509 from "@peculiar/x509";
-import { ROLES } from "@sotto/wire";
+import { ROLES, type Role } from "@sotto/wire";
 
 export interface CertificateOptions {
   /** Names and addresses under which the parties are reached, besides localhost and 127.0.0.1. */
@@ -24,15 +24,7 @@ const SKEW_MS = 3_600_000;
  * what is there. The CA's own key is not kept: nobody can add a party later, a new cluster gets a new CA.
  */
 export async function makeCertificates(dir: string, options: CertificateOptions = {}): Promise<void> {
-  x509.cryptoProvider.set(webcrypto as Crypto);
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const days = options.days ?? 365;
-  const validity = {
-    notBefore: new Date(Date.now() - SKEW_MS),
-    notAfter: new Date(Date.now() + days * DAY_MS),
-  };
-  const hosts = [...new Set(["localhost", "127.0.0.1", ...(options.hosts ?? [])])];
-  const names = hosts.map((h) => ({ type: isIP(h) ? ("ip" as const) : ("dns" as const), value: h }));
+  const { validity, names } = prepare(dir, options);
 
   const caKeys = await makeKeys();
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
@@ -60,20 +52,69 @@ export async function makeCertificates(dir: string, options: CertificateOptions 
       signingKey: caKeys.privateKey,
       signingAlgorithm: ALGORITHM,
       extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([
-          x509.ExtendedKeyUsage.serverAuth,
-          x509.ExtendedKeyUsage.clientAuth,
-        ]),
-        new x509.SubjectAlternativeNameExtension(names),
+        ...partyExtensions(names),
         await x509.AuthorityKeyIdentifierExtension.create(ca),
         await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       ],
     });
-    writeFileSync(join(dir, `${role}.pem`), `${certificate.toString("pem")}\n`);
-    writeFileSync(join(dir, `${role}.key`), `${await privatePem(keys.privateKey)}\n`, { mode: 0o600 });
+    await write(dir, role, certificate, keys);
   }
+}
+
+/**
+ * Writes ROLE.pem and ROLE.key: a certificate that its own key has signed, for parties that trust no common authority.
+ * Each party makes its own, and gives ROLE.pem to the others, who list it in the file that `tls.ca` names. It cannot
+ * sign others (CA:FALSE), so nobody can make one for another role.
+ */
+export async function makeOwnCertificate(
+  dir: string,
+  role: Role,
+  options: CertificateOptions = {},
+): Promise<void> {
+  const { validity, names } = prepare(dir, options);
+  const keys = await makeKeys();
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: `CN=${role}`,
+    serialNumber: serial(),
+    ...validity,
+    keys,
+    signingAlgorithm: ALGORITHM,
+    extensions: [...partyExtensions(names), await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)],
+  });
+  await write(dir, role, certificate, keys);
+}
+
+/** The folder, and what certificates made at one time have in common. */
+function prepare(dir: string, options: CertificateOptions) {
+  x509.cryptoProvider.set(webcrypto as Crypto);
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const days = options.days ?? 365;
+  const validity = {
+    notBefore: new Date(Date.now() - SKEW_MS),
+    notAfter: new Date(Date.now() + days * DAY_MS),
+  };
+  const hosts = [...new Set(["localhost", "127.0.0.1", ...(options.hosts ?? [])])];
+  const names = hosts.map((h) => ({ type: isIP(h) ? ("ip" as const) : ("dns" as const), value: h }));
+  return { validity, names };
+}
+
+function partyExtensions(names: x509.JsonGeneralNames): x509.Extension[] {
+  return [
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+    new x509.SubjectAlternativeNameExtension(names),
+  ];
+}
+
+async function write(
+  dir: string,
+  role: Role,
+  certificate: x509.X509Certificate,
+  keys: CryptoKeyPair,
+): Promise<void> {
+  writeFileSync(join(dir, `${role}.pem`), `${certificate.toString("pem")}\n`);
+  writeFileSync(join(dir, `${role}.key`), `${await privatePem(keys.privateKey)}\n`, { mode: 0o600 });
 }
 
 function makeKeys(): Promise<CryptoKeyPair> {

@@ -1,3 +1,4 @@
+import type { Role } from "@sotto/wire";
 import type { CertificateOptions } from "./certificates.js";
 
 export { type DealerConfig, loadDealerConfig, loadServerConfig, type ServerConfig } from "./config.js";
@@ -11,4 +12,14 @@ export type { CertificateOptions };
 export async function makeCertificates(dir: string, options: CertificateOptions = {}): Promise<void> {
   const certificates = await import("./certificates.js");
   return certificates.makeCertificates(dir, options);
+}
+
+/** The same for one party's own. */
+export async function makeOwnCertificate(
+  dir: string,
+  role: Role,
+  options: CertificateOptions = {},
+): Promise<void> {
+  const certificates = await import("./certificates.js");
+  return certificates.makeOwnCertificate(dir, role, options);
 }

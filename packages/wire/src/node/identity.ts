@@ -2,9 +2,9 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { SottoError } from "@sotto/core";
-import type { Role } from "../frame.js";
+import { ROLES, type Role } from "../frame.js";
 
-/** PEM texts. */
+/** PEM texts. `ca`: an authority, or the certificates of all parties that this one trusts, each its own. */
 export interface Identity {
   ca: string;
   cert: string;
@@ -22,23 +22,30 @@ export type IdentityPaths = Identity;
  */
 export function readIdentity(paths: IdentityPaths, role?: Role): Identity {
   const identity = { ca: read(paths, "ca"), cert: read(paths, "cert"), key: read(paths, "key") };
-  const ca = certificate(paths.ca, identity.ca);
+  const trusted = certificates(paths.ca, identity.ca);
   const own = certificate(paths.cert, identity.cert);
   const wrong = (what: string) =>
     new SottoError("tls", `${what}; make a cluster's certificates together (sotto certs)`);
-  if (!own.checkIssued(ca) || !own.verify(ca.publicKey)) {
-    throw wrong(`tls.cert: ${paths.cert} was not issued by the CA of ${paths.ca}`);
+  const issuer = trusted.find(
+    (one) => one.raw.equals(own.raw) || (own.checkIssued(one) && own.verify(one.publicKey)),
+  );
+  if (!issuer) throw wrong(`tls.cert: ${paths.cert} was not issued by the CA of ${paths.ca}`);
+  const powerful = trusted.find((one) => one.ca && ROLES.some((r) => r === nameOf(one)));
+  if (powerful) {
+    throw wrong(
+      `tls.ca: the certificate of "${nameOf(powerful)}" in ${paths.ca} could sign others; expected CA:FALSE`,
+    );
   }
   if (!own.checkPrivateKey(createPrivateKey(identity.key))) {
     throw wrong(`tls.key: ${paths.key} is not the key of ${paths.cert}`);
   }
-  for (const [path, { validFrom, validTo }] of [[paths.ca, ca] as const, [paths.cert, own] as const]) {
+  for (const [path, { validFrom, validTo }] of [[paths.ca, issuer] as const, [paths.cert, own] as const]) {
     const now = Date.now();
     if (now < Date.parse(validFrom) || now > Date.parse(validTo)) {
       throw wrong(`${path} is valid from ${validFrom} to ${validTo}, not now`);
     }
   }
-  const name = /^CN=(.*)$/m.exec(own.subject)?.[1];
+  const name = nameOf(own);
   if (role && name !== role)
     throw wrong(`tls.cert: ${paths.cert} is the certificate of "${name}", expected "${role}"`);
   return identity;
@@ -55,6 +62,16 @@ function read(paths: IdentityPaths, key: keyof Identity): string {
       { cause },
     );
   }
+}
+
+function nameOf({ subject }: X509Certificate): string | undefined {
+  return /^CN=(.*)$/m.exec(subject)?.[1];
+}
+
+/** One or several in one file. */
+function certificates(path: string, pem: string): X509Certificate[] {
+  const texts = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [pem];
+  return texts.map((text) => certificate(path, text));
 }
 
 function certificate(path: string, pem: string): X509Certificate {
