@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeCertificates } from "@sotto/server";
+import { makeCertificates, makeOwnCertificate } from "@sotto/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkIdentity, type IdentityFiles } from "./identity.js";
 
@@ -18,6 +18,18 @@ beforeAll(async () => {
 describe("certificates of a cluster file", () => {
   it("belong together", () => {
     expect(() => checkIdentity(own)).not.toThrow();
+  });
+
+  it("may be one's own, listed with those of the others", async () => {
+    await makeOwnCertificate(at("own"), "client");
+    await makeOwnCertificate(at("own"), "server-0");
+    const list = at("own/trusted.pem");
+    const pem = (role: string) => readFileSync(at(`own/${role}.pem`), "utf8");
+    const files = { ca: list, cert: at("own/client.pem"), key: at("own/client.key") };
+    writeFileSync(list, pem("server-0") + pem("client"));
+    expect(() => checkIdentity(files)).not.toThrow();
+    writeFileSync(list, pem("server-0"));
+    expect(() => checkIdentity(files)).toThrow(/was not issued by the authority/);
   });
 
   it.each<[string, Partial<IdentityFiles>, string, RegExp]>([
