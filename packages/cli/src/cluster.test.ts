@@ -62,7 +62,7 @@ describe("a cluster on this machine", () => {
   });
 
   it("shows what it does, in a table or as JSON", async () => {
-    const table = await executeHere("top", shop.path("cluster"), "--once", "--interval", "0.2");
+    const table = await shop.sotto("top", "cluster", "--once", "--interval", "0.2");
     const json = await shop.sotto("top", "cluster", "--once", "--json", "--interval", "0.2");
     expect(table).toMatchObject({ code: 0, stderr: "" });
     expect(table.stdout).toMatch(/ dealer +server 0 +server 1\n/);
