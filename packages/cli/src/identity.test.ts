@@ -1,9 +1,11 @@
+import { X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeCertificates, makeOwnCertificate } from "@sotto/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkIdentity, type IdentityFiles } from "./identity.js";
+import { executeHere } from "./testing/in-process.js";
 
 const dir = mkdtempSync(join(tmpdir(), "sotto-test-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -30,6 +32,19 @@ describe("certificates of a cluster file", () => {
     expect(() => checkIdentity(files)).not.toThrow();
     writeFileSync(list, pem("server-0"));
     expect(() => checkIdentity(files)).toThrow(/was not issued by the authority/);
+  });
+
+  it("are made one by one with certs --only, and not twice", async () => {
+    const made = await executeHere("certs", at("mine"), "--only", "owner", "--host", "owner.example.org");
+    expect(made.code).toBe(0);
+    const cert = new X509Certificate(readFileSync(at("mine/owner.pem")));
+    expect([cert.subject, cert.issuer, cert.ca]).toEqual(["CN=owner", "CN=owner", false]);
+    expect(cert.subjectAltName).toContain("owner.example.org");
+    expect(made.stdout).toContain(cert.fingerprint256);
+    const again = await executeHere("certs", at("mine"), "--only", "owner");
+    expect(again.code).toBe(1);
+    expect(again.stderr).toMatch(/owner\.key is there already/);
+    expect((await executeHere("certs", at("mine"), "--only", "king")).code).toBe(2);
   });
 
   it.each<[string, Partial<IdentityFiles>, string, RegExp]>([
