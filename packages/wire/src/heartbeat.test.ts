@@ -74,3 +74,19 @@ it("takes the bytes of a frame that is not complete for a sign of life", async (
   expect(frames).toEqual([40]);
   a.close();
 });
+
+it("knows the shortest round trip", async () => {
+  const { left, a, b } = await pair();
+  let delay = 0;
+  const take = b.onFrame;
+  b.onFrame = (frame) => void setTimeout(() => take(frame), delay);
+  heartbeat(left, SILENCE_MS);
+  await vi.advanceTimersByTimeAsync(1);
+  const first = left.roundTripMs!;
+  expect(first).toBeGreaterThan(0);
+  // a question that waits behind others says nothing of the line
+  delay = 100;
+  await vi.advanceTimersByTimeAsync(3 * SILENCE_MS);
+  expect(left.roundTripMs).toBeLessThanOrEqual(first);
+  a.close();
+});

@@ -27,5 +27,7 @@ export function heartbeat(link: Link, silenceMs: number): void {
       ),
     );
   }, silenceMs / TICKS);
+  // tells at once how long a round trip takes
+  link.control({ type: "ping" });
   link.onClose(() => clearInterval(timer));
 }

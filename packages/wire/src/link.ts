@@ -17,6 +17,9 @@ export class Link {
   traffic = new Traffic();
   /** Set once, by greet()'s caller. It does not throw. @param bytes of the whole frame. */
   onControl: (message: ControlMessage, bytes: number) => void = () => {};
+  /** The shortest time so far from a ping to its answer, in milliseconds. */
+  roundTripMs: number | undefined;
+  private pinged: number | undefined;
   private readonly channel: FrameChannel;
   private readonly routes = new Map<Tag, (frame: Frame) => void>();
   private readonly closeListeners = new Set<(error: SottoError) => void>();
@@ -44,6 +47,8 @@ export class Link {
   }
 
   control(message: ControlMessage): void {
+    // answers come in order: one question at a time is timed
+    if (message.type === "ping") this.pinged ??= performance.now();
     const frame = controlFrame(message);
     this.traffic.sent.control += frame.length;
     this.channel.send(frame);
@@ -121,13 +126,23 @@ export class Link {
     try {
       const message = readControl(frame);
       if (message.type === "ping") this.control({ type: "pong" });
-      else if (message.type !== "pong") this.onControl(message, HEADER_BYTES + frame.payload.length);
+      else if (message.type === "pong") this.answered();
+      else this.onControl(message, HEADER_BYTES + frame.payload.length);
     } catch (error) {
       // what cannot be read may have concerned any session: nothing on this connection can be relied upon
       const { code, message } = asSottoError(error);
       this.control({ type: "refused", about: "", code, message: message.slice(0, 500) });
       this.drop(new SottoError(code, `${this.remote}: ${message}`, { cause: error }));
     }
+  }
+
+  private answered(): void {
+    if (this.pinged === undefined) return;
+    this.roundTripMs = Math.min(
+      this.roundTripMs ?? Number.POSITIVE_INFINITY,
+      performance.now() - this.pinged,
+    );
+    this.pinged = undefined;
   }
 
   private closed(error?: SottoError): void {
