@@ -18,6 +18,7 @@ export * from "./plan/description.js";
 export * from "./plan/fold.js";
 export { instantiate, type Network, type NetworkInput, type NetworkOutput } from "./plan/instantiate.js";
 export * from "./plan/plan.js";
+export { fasterProfile } from "./plan/profile.js";
 export { sizesOf } from "./plan/sizes.js";
 export { gruFunctions } from "./plan/walk/gru.js";
 export { type Program, roundBytes, rounds } from "./program/program.js";
