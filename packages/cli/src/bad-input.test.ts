@@ -144,10 +144,22 @@ describe("usage", () => {
     expect(help).toMatchObject({ code: 0, stderr: "" });
     expect(help.stdout).toMatch(/Exit codes:\n {2}0 /);
     expect(help.stdout).not.toContain("party");
-    for (const command of ["run", "inspect", "up", "top", "deploy", "infer", "certs", "dealer", "server"]) {
-      const { code, stdout } = await executeHere(command, "--help");
+    for (const command of [
+      "run",
+      "inspect",
+      "up",
+      "top",
+      "deploy",
+      "infer",
+      "certs",
+      "dealer",
+      "server",
+      "models list",
+      "token create",
+    ]) {
+      const { code, stdout } = await executeHere(...command.split(" "), "--help");
       expect(code).toBe(0);
-      expect(stdout).toContain("Example:\n  sotto ");
+      expect(stdout).toMatch(/Examples?:\n {2}sotto /);
     }
   });
 });

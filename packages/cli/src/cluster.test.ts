@@ -86,7 +86,12 @@ describe("a cluster on this machine", () => {
       "--json",
     );
     expect(deployed).toMatchObject({ code: 0, stderr: "" });
-    expect(JSON.parse(deployed.stdout)).toEqual({ name: "m", plan: planHash(compiled.plan) });
+    expect(JSON.parse(deployed.stdout)).toEqual({
+      name: "m",
+      plan: planHash(compiled.plan),
+      version: expect.stringMatching(/^[0-9a-f]{32}$/),
+      replaced: [null, null],
+    });
 
     const plan = planHash(compiled.plan);
     const args = [
@@ -144,6 +149,61 @@ describe("a cluster on this machine", () => {
     const network = instantiate(compiled.plan, sizesOf(compiled.plan, given));
     const expected = runPlaintext(compiled, network, prepareInputs(network, given, {}));
     expect(largestDifference({ y }, expected)).toBeLessThan(0.002);
+  });
+
+  it("says what a deployment replaces, lists the models of both servers, and removes them", async () => {
+    const at = ["--cluster", owner];
+    const deployed = () => executeHere("deploy", model, "--name", "twice", ...at);
+    const version = (stdout: string) => /^version (\w{32})/m.exec(stdout)![1]!;
+    const first = version((await deployed()).stdout);
+    const { stdout } = await deployed();
+    expect(stdout).toMatch(new RegExp(`, replaces ${first}$`, "m"));
+    const listed = await executeHere("models", "list", ...at);
+    const line = `version ${version(stdout).slice(0, 8)} \\(plan \\w{8}, [0-9T:.-]+Z\\), served`;
+    expect(listed.stdout).toMatch(
+      new RegExp(`^twice: ready\n  server 0: ${line}\n  server 1: ${line}$`, "m"),
+    );
+    const names = async () => {
+      const { stdout } = await executeHere("models", "list", ...at, "--json");
+      return (JSON.parse(stdout) as { models: { name: string }[] }).models.map((m) => m.name);
+    };
+    expect(await names()).toContain("twice");
+    const refused = await executeHere("models", "remove", "twice", "--cluster", client);
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toMatch(/not for the certificate of "client"; expected that of owner/);
+    expect(await executeHere("models", "remove", "twice", ...at)).toMatchObject({
+      code: 0,
+      stdout: "twice is removed from both servers\n",
+    });
+    expect(await names()).not.toContain("twice");
+  });
+
+  it("lets in whoever has a token of `sotto token`, until it is revoked", async () => {
+    expect(await stop(up, "SIGINT")).toBe(0);
+    const files = [0, 1].flatMap((i) => ["--file", shop.path("cluster", `tokens-${i}.yaml`)]);
+    for (const i of [0, 1]) {
+      const path = `cluster/server-${i}.yaml`;
+      const config = readFileSync(shop.path(path), "utf8");
+      shop.file(path, `${config}clients: { tokens: tokens-${i}.yaml }\n`);
+    }
+    const made = await executeHere("token", "create", "clinic", ...files, "--max-size", "5");
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^sotto_[\w-]{43}\n$/) });
+    expect(made.stderr).toMatch(/token of clinic, shown once/);
+    const twice = await executeHere("token", "create", "clinic", ...files);
+    expect([twice.code, twice.stderr]).toEqual([1, expect.stringMatching(/a token named clinic already/)]);
+    const list = await executeHere("token", "list", ...files);
+    expect(list.stdout.match(/^ {2}clinic {2}client {2}made \S+ limits \{"maxSize":5\}$/gm)?.length).toBe(2);
+
+    up = await startCluster();
+    const text = readFileSync(client, "utf8");
+    const alone = shop.file("cluster/cluster-token.yaml", text.replace(/^ {2}(cert|key):.*\n/gm, ""));
+    const args = ["infer", "--name", "m", "--cluster", alone, "--input"];
+    const run = (array: string) => shop.start([...args, array], { SOTTO_TOKEN: made.stdout.trim() }).finished;
+    expect(await run(x)).toMatchObject({ code: 0, stderr: "" });
+    expect((await run(longX)).stderr).toMatch(/client clinic: size time = 2000 exceeds 5 \(limit maxSize\)/);
+    expect((await shop.sotto(...args, x)).stderr).toMatch(/needs a header authorization: Bearer TOKEN/);
+    expect(await executeHere("token", "revoke", "clinic", ...files)).toMatchObject({ code: 0 });
+    expect((await run(x)).stderr).toMatch(/the token is not known here/);
   });
 
   it("keeps its models when it is started again", async () => {

@@ -9,7 +9,9 @@ Exit codes:
   128 + N  ended by signal N (130: Ctrl-C)
 
 Environment:
-  SOTTO_DEBUG=1  show where an error happened
+  SOTTO_DEBUG=1      show where an error happened
+  SOTTO_TOKEN        API token, for the commands with --cluster
+  SOTTO_STORAGE_KEY  32 bytes in hex or base64: a server encrypts the shares that it stores
 
 Example:
   sotto run model.onnx --input x.npy --check`;
@@ -24,7 +26,9 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
   top: async () => (await import("./commands/top.js")).addTop,
   deploy: async () => (await import("./commands/deploy.js")).addDeploy,
   infer: async () => (await import("./commands/infer.js")).addInfer,
+  models: async () => (await import("./commands/models.js")).addModels,
   certs: async () => (await import("./commands/certs.js")).addCerts,
+  token: async () => (await import("./commands/token.js")).addToken,
   dealer: async () => (await import("./commands/daemons.js")).addDealer,
   server: async () => (await import("./commands/daemons.js")).addServer,
   party: async () => (await import("./commands/party.js")).addParty,

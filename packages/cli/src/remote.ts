@@ -1,6 +1,14 @@
 /** Deployment to, and inference at, a cluster that a file describes. */
 
-import { type Cluster, connect, deploy, loadCluster } from "@sotto/client";
+import {
+  type Client,
+  type Cluster,
+  connect,
+  type Deployed,
+  deploy,
+  type ListedModel,
+  loadCluster,
+} from "@sotto/client";
 import type { Compiled, NumberTensor, Plan } from "@sotto/core";
 import { checkIdentity } from "./identity.js";
 import type { Outputs } from "./outputs.js";
@@ -9,7 +17,9 @@ import type { RunStats } from "./result-report.js";
 /** @throws SottoError bad-config, tls: what is wrong with the file, or with the certificates it names. */
 export function openCluster(file: string): Cluster {
   const cluster = loadCluster(file);
-  if (cluster.tls) checkIdentity(cluster.tls);
+  const { ca, cert, key } = cluster.tls ?? {};
+  // a client with a token shows no certificate
+  if (ca !== undefined && cert !== undefined && key !== undefined) checkIdentity({ ca, cert, key });
   return cluster;
 }
 
@@ -18,15 +28,32 @@ export interface RemoteOptions {
   signal?: AbortSignal;
 }
 
-/** Shares a model between the servers. Returns the plan's hash, once both are ready. */
+/** Shares a model between the servers, and returns once both are ready. */
 export async function deployTo(
   file: string,
   name: string,
   compiled: Compiled,
   options: RemoteOptions,
-): Promise<string> {
-  const { plan } = await deploy(openCluster(file), name, compiled, options);
-  return plan;
+): Promise<Deployed> {
+  return deploy(openCluster(file), name, compiled, options);
+}
+
+/** What each server holds. */
+export function modelsAt(file: string, options: RemoteOptions): Promise<ListedModel[]> {
+  return asked(file, (client) => client.list(options));
+}
+
+export function removeAt(file: string, name: string, options: RemoteOptions): Promise<void> {
+  return asked(file, (client) => client.remove(name, options));
+}
+
+async function asked<T>(file: string, what: (client: Client) => Promise<T>): Promise<T> {
+  const client = connect(openCluster(file));
+  try {
+    return await what(client);
+  } finally {
+    client.close();
+  }
 }
 
 export interface InferOptions extends RemoteOptions {

@@ -1,6 +1,9 @@
 /** What is the same in Node and in a browser. */
 export * from "./cluster.js";
 export { Client } from "./connect.js";
-export type { DeployOptions } from "./deploy.js";
+export type { Deployed, DeployOptions, Version } from "./deploy.js";
+export type { ListedModel, ListedVersion } from "./manage.js";
 export * from "./model.js";
-export type { InferStats, Saw } from "./stats.js";
+export type { ModelOptions } from "./public-part.js";
+export type { Retry, RetryOptions } from "./retry.js";
+export type { InferStats, Saw, ServerStats } from "./stats.js";

@@ -2,15 +2,42 @@
 import { type ErrorCode, SottoError } from "@sotto/core";
 import { asSottoError, statedError } from "@sotto/wire";
 
+export interface ServerAddress {
+  /** Base address such as https://127.0.0.1:9443. */
+  url: string;
+  /** API token for this server. */
+  token?: string;
+}
+
 export interface Cluster {
-  /** Server 0, then server 1: base addresses such as https://127.0.0.1:9443. */
-  servers: readonly [{ url: string }, { url: string }];
-  /** Paths of PEM files, for Node. In a browser the certificates are the browser's affair. */
-  tls?: { ca: string; cert: string; key: string };
+  /** Server 0, then server 1. */
+  servers: readonly [ServerAddress, ServerAddress];
+  /**
+   * Paths of PEM files, for Node. A client with a token needs no certificate and key of its own. In a browser the
+   * certificates are the browser's affair.
+   */
+  tls?: { ca: string; cert?: string; key?: string };
+}
+
+/** One token for both servers, or one for each: then neither can pass for the client at the other. */
+export type Token = string | readonly [string, string];
+
+/** The same cluster, as whoever holds the token. */
+export function withToken(cluster: Cluster, token: Token | undefined): Cluster {
+  if (token === undefined) return cluster;
+  const [a, b] = typeof token === "string" ? [token, token] : token;
+  const [first, second] = cluster.servers;
+  return {
+    ...cluster,
+    servers: [
+      { ...first, token: a },
+      { ...second, token: b },
+    ],
+  };
 }
 
 export interface HttpRequest {
-  method: "GET" | "PUT" | "POST";
+  method: "GET" | "PUT" | "POST" | "DELETE";
   /** The whole address. */
   url: string;
   /** Role that the server's certificate must name. */
@@ -39,17 +66,30 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** The end of a call that is going on. */
+export interface Deadline {
+  signal: AbortSignal;
+  /** As performance.now() counts. */
+  endsAt: number;
+  /** What went wrong so far, for the error at the end. */
+  last?: SottoError;
+}
+
 export const DEFAULT_TIMEOUT_MS = 60_000;
 
 /** One server of a cluster. */
 export class ServerApi {
   readonly index: 0 | 1;
-  private readonly url: string;
+  readonly url: string;
+  /** Says who asks; nothing where a certificate does. */
+  readonly authorization: Readonly<Record<string, string>>;
   private readonly transport: HttpTransport;
 
   constructor(cluster: Cluster, index: 0 | 1, transport: HttpTransport) {
     this.index = index;
-    this.url = cluster.servers[index].url.replace(/\/+$/, "");
+    const { url, token } = cluster.servers[index];
+    this.url = url.replace(/\/+$/, "");
+    this.authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
     this.transport = transport;
   }
 
@@ -64,10 +104,13 @@ export class ServerApi {
   ): Promise<HttpReply> {
     const { path, ...rest } = request;
     const role = this.index === 0 ? "server-0" : "server-1";
-    const reply = await this.transport.request({ ...rest, role, url: `${this.url}${path}` });
+    const headers = { ...rest.headers, ...this.authorization };
+    const reply = await this.transport.request({ ...rest, headers, role, url: `${this.url}${path}` });
     if (reply.status < 300) return reply;
     const { code, message } = statedBy(reply);
-    throw new SottoError(code, `${this.name}: ${message}`);
+    const seconds = Number(reply.header("retry-after"));
+    const after = seconds > 0 ? { retryAfterMs: seconds * 1000 } : {};
+    throw new SottoError(code, `${this.name}: ${message}`, after);
   }
 
   async json(path: string, signal: AbortSignal): Promise<unknown> {
@@ -100,7 +143,7 @@ export function parse(body: Uint8Array | string, whose: string): unknown {
 export async function underDeadline<T>(
   options: CallOptions,
   what: string,
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (deadline: Deadline) => Promise<T>,
 ): Promise<T> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const controller = new AbortController();
@@ -112,15 +155,23 @@ export async function underDeadline<T>(
       "either it takes longer than that (raise the timeout), or a party hangs (see the servers' logs)";
     controller.abort(new SottoError("timeout", `${what}: no result within ${timeoutMs} ms; ${why}`));
   }, timeoutMs);
+  const { signal } = controller;
+  const deadline: Deadline = { signal, endsAt: performance.now() + timeoutMs };
   try {
-    return await work(controller.signal);
+    return await work(deadline);
   } catch (error) {
-    if (controller.signal.aborted && controller.signal.reason !== undefined) throw controller.signal.reason;
+    if (signal.aborted && signal.reason !== undefined) throw withLast(signal.reason, deadline.last);
     throw asSottoError(error);
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener("abort", cancel);
   }
+}
+
+/** The reason of an abort; a deadline says what went wrong before it. */
+function withLast(reason: unknown, last: SottoError | undefined): unknown {
+  if (!last || !(reason instanceof SottoError) || reason.code !== "timeout") return reason;
+  return new SottoError("timeout", `${reason.message}; ${last.message}`, { cause: last });
 }
 
 function statedBy(reply: HttpReply): { code: ErrorCode; message: string } {

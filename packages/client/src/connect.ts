@@ -1,7 +1,10 @@
 /** A client's connection to a cluster. */
 import { Ring } from "@sotto/core";
-import { type Cluster, type HttpTransport, ServerApi, underDeadline } from "./cluster.js";
-import { fetchModel, type ModelOptions, RemoteModel, type Servers } from "./model.js";
+import { type CallOptions, type Cluster, type HttpTransport, ServerApi, underDeadline } from "./cluster.js";
+import { type ListedModel, listModels, removeModel } from "./manage.js";
+import { RemoteModel } from "./model.js";
+import { fetchModel, type ModelOptions, type Servers } from "./public-part.js";
+import type { RetryOptions } from "./retry.js";
 
 export class Client {
   private readonly servers: Servers;
@@ -20,13 +23,30 @@ export class Client {
    * @throws SottoError not-found, plan-mismatch, unreachable, tls, timeout.
    */
   model(name: string, options: ModelOptions = {}): Promise<RemoteModel> {
-    return underDeadline(options, `model ${name}`, async (signal) => {
+    return underDeadline(options, `model ${name}`, async (deadline) => {
       this.ring ??= Ring.create();
-      const { plan, hash, tables } = await fetchModel(this.servers, name, options.plan, signal);
+      const { plan, hash, tables } = await fetchModel(this.servers, name, options, deadline);
       const model = new RemoteModel(name, plan, hash, tables, this.servers, await this.ring);
       this.models.add(model);
       return model;
     });
+  }
+
+  /** What each server holds, by the models' names. @throws SottoError unreachable, unauthorized, tls, timeout. */
+  list(options: CallOptions & RetryOptions = {}): Promise<ListedModel[]> {
+    return underDeadline(options, "list of models", (deadline) =>
+      listModels(this.servers, options, deadline),
+    );
+  }
+
+  /**
+   * Removes a model from both servers, as its owner.
+   * @throws SottoError not-found when neither has it; unreachable, in which case it may be left at one: remove it again.
+   */
+  remove(name: string, options: CallOptions & RetryOptions = {}): Promise<void> {
+    return underDeadline(options, `removal of ${name}`, (deadline) =>
+      removeModel(this.servers, name, options, deadline),
+    );
   }
 
   /** Cancels what is running and closes the connections. */

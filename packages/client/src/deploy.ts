@@ -5,25 +5,44 @@ import { z } from "zod";
 import {
   type CallOptions,
   type Cluster,
+  type Deadline,
   type HttpTransport,
   modelPath,
   parse,
   ServerApi,
   underDeadline,
 } from "./cluster.js";
+import { pause } from "./retry.js";
 
 export interface DeployOptions extends CallOptions {
   transport?: HttpTransport;
 }
 
-const stored = z.object({ plan: z.string() });
+const stored = z.object({
+  plan: z.string(),
+  replaces: z.object({ version: z.string(), plan: z.string() }).nullish(),
+});
 const ready = z.object({ deployment: z.string() });
 
 const POLL_MS = 50;
 
+export interface Deployed {
+  /** Hash of the plan, which clients can pin. */
+  plan: string;
+  /** Id of this deployment, at both servers. */
+  version: string;
+  /** What each server served under the name before. */
+  replaced: readonly [Version | undefined, Version | undefined];
+}
+
+export interface Version {
+  version: string;
+  plan: string;
+}
+
 /**
- * Deploys a model under a name, in place of what had it, and waits until both servers are ready to serve it.
- * Either share goes to its own server only.
+ * Deploys a model under a name, beside what has it, and waits until both servers serve the new version; until then
+ * they serve the one before. Either share goes to its own server only. When it fails half way, deploying again repairs it.
  * @throws SottoError bad-input (the name), unreachable, tls, timeout (saying why it is not ready), and what a
  * server states.
  */
@@ -33,7 +52,7 @@ export async function deployOver(
   name: string,
   compiled: Compiled,
   options: CallOptions = {},
-): Promise<{ plan: string }> {
+): Promise<Deployed> {
   if (!modelName.safeParse(name).success) {
     throw new SottoError(
       "bad-input",
@@ -46,41 +65,38 @@ export async function deployOver(
   const tables = encodeTables(plan, compiled.publicTensors);
   const deployment = [...systemRandom(16)].map((b) => b.toString(16).padStart(2, "0")).join("");
   const servers = [new ServerApi(cluster, 0, transport), new ServerApi(cluster, 1, transport)] as const;
-  let reason = "";
-  try {
-    await underDeadline(options, `deployment of ${name}`, async (signal) => {
-      await Promise.all(
-        servers.map(async (server, i) => {
-          const party = i === 0 ? 0 : 1;
-          const body = encodeBundle({ party, deployment, plan, tables, share: shares[party] });
-          const headers = { "content-type": "application/octet-stream" };
-          const reply = await server.call({ method: "PUT", path: modelPath(name), headers, body, signal });
-          const answer = stored.safeParse(parse(reply.body, server.name)).data?.plan;
-          if (answer !== hash) {
-            throw new SottoError("plan-mismatch", `${server.name} stored plan ${answer}, expected ${hash}`);
-          }
-        }),
-      );
-      for (const server of servers) {
-        await untilReady(server, name, deployment, signal, (why) => {
-          reason = why;
-        });
-      }
-    });
-  } catch (error) {
-    if (!(error instanceof SottoError) || error.code !== "timeout" || !reason) throw error;
-    throw new SottoError("timeout", `${error.message}; ${reason}`, { cause: error });
-  }
-  return { plan: hash };
+  return underDeadline(options, `deployment of ${name}`, async (deadline) => {
+    const { signal } = deadline;
+    const [a, b] = await Promise.all(
+      servers.map(async (server, i) => {
+        const party = i === 0 ? 0 : 1;
+        const body = encodeBundle({ party, deployment, plan, tables, share: shares[party] });
+        const headers = { "content-type": "application/octet-stream" };
+        const reply = await server.call({ method: "PUT", path: modelPath(name), headers, body, signal });
+        const answer = stored.safeParse(parse(reply.body, server.name)).data;
+        if (answer?.plan !== hash) {
+          throw new SottoError(
+            "plan-mismatch",
+            `${server.name} stored plan ${answer?.plan}, expected ${hash}`,
+          );
+        }
+        return answer.replaces ?? undefined;
+      }),
+    );
+    for (const server of servers) {
+      await untilReady(server, name, deployment, deadline);
+    }
+    return { plan: hash, version: deployment, replaced: [a, b] as const };
+  });
 }
 
 async function untilReady(
   server: ServerApi,
   name: string,
   deployment: string,
-  signal: AbortSignal,
-  notYet: (reason: string) => void,
+  deadline: Deadline,
 ): Promise<void> {
+  const { signal } = deadline;
   for (;;) {
     try {
       const state = ready.safeParse(await server.json(modelPath(name, "/ready"), signal));
@@ -91,23 +107,8 @@ async function untilReady(
       );
     } catch (error) {
       if (!(error instanceof SottoError) || error.code !== "unreachable") throw error;
-      notYet(error.message);
+      deadline.last = error;
     }
     await pause(POLL_MS, signal);
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const aborted = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", aborted);
-      resolve();
-    }, ms);
-    if (signal.aborted) aborted();
-    else signal.addEventListener("abort", aborted, { once: true });
-  });
 }

@@ -1,6 +1,6 @@
 /** The client in a browser: requests go through fetch. In Node the package's entry is node/index.ts. */
 import type { Compiled } from "@sotto/core";
-import type { Cluster, HttpTransport } from "./cluster.js";
+import { type Cluster, type HttpTransport, type Token, withToken } from "./cluster.js";
 import { Client } from "./connect.js";
 import { type DeployOptions, deployOver } from "./deploy.js";
 import { fetchTransport } from "./fetch.js";
@@ -8,8 +8,11 @@ import { fetchTransport } from "./fetch.js";
 export * from "./api.js";
 
 /** Connects to a cluster; nothing is sent before a model is asked for. */
-export function connect(cluster: Cluster, options: { transport?: HttpTransport } = {}): Client {
-  return new Client(cluster, options.transport ?? fetchTransport);
+export function connect(
+  cluster: Cluster,
+  options: { token?: Token; transport?: HttpTransport } = {},
+): Client {
+  return new Client(withToken(cluster, options.token), options.transport ?? fetchTransport);
 }
 
 /** Deploys a model. See deployOver(). */

@@ -4,7 +4,6 @@ import {
   type Network,
   type NumberTensor,
   type Plan,
-  planHash,
   prepareInputs,
   type Ring,
   reconstruct,
@@ -14,15 +13,22 @@ import {
   systemRandom,
   type Tensor,
 } from "@sotto/core";
-import { checkPlan, decodeTables } from "@sotto/wire";
-import { z } from "zod";
-import { type CallOptions, modelPath, parse, type ServerApi, underDeadline } from "./cluster.js";
+import { type CallOptions, modelPath, parse, underDeadline } from "./cluster.js";
+import type { Servers } from "./public-part.js";
+import { isPassing, type Retry, type RetryOptions, withRetries } from "./retry.js";
 import { type InferStats, merge, type ServerStats, serverStats } from "./stats.js";
 
-/** What an inference is doing. */
-export type Progress = "sharing" | "computing" | "done";
+/** What an inference is doing. An attempt that is repeated has fresh shares and a fresh session. */
+export type Progress =
+  | { stage: "sharing"; attempt: number }
+  /** The shares are on their way to the servers. */
+  | { stage: "sent"; attempt: number; session: string; bytes: number }
+  /** A server has answered, with figures of its own. */
+  | { stage: "server"; server: 0 | 1; stats: ServerStats }
+  | ({ stage: "retrying" } & Retry)
+  | { stage: "done" };
 
-export interface InferOptions extends CallOptions {
+export interface InferOptions extends CallOptions, RetryOptions {
   /** Values outside the declared range: an error (default), or brought to the range's end. */
   outside?: "refuse" | "clip";
   onProgress?: (progress: Progress) => void;
@@ -34,15 +40,6 @@ export interface InferResult {
   outputs: Outputs;
   stats: InferStats;
 }
-
-export interface ModelOptions extends CallOptions {
-  /** The hash of the plan that the model must have, for clients that know it. */
-  plan?: string;
-}
-
-export type Servers = readonly [ServerApi, ServerApi];
-
-const description = z.object({ plan: z.unknown(), hash: z.string() });
 
 /** Programs kept for the next input of the same sizes. */
 const KEPT = 8;
@@ -77,24 +74,34 @@ export class RemoteModel {
   }
 
   /**
-   * Infers privately. Each server sees a uniform share of the input and nothing of the result.
+   * Infers privately. Each server sees a uniform share of the input and nothing of the result. When a party is away
+   * or busy it is tried again, with fresh shares in a fresh session.
    * @param inputs by the model's names, row-major.
    * @throws SottoError bad-input (naming input and element, never a value), unreachable, tls, timeout,
-   * plan-mismatch, and what a server states.
+   * plan-mismatch, unauthorized, forbidden, busy, and what a server states.
    */
   infer(inputs: Record<string, NumberTensor>, options: InferOptions = {}): Promise<InferResult> {
     if (this.closed) return Promise.reject(new SottoError("internal", "the model has been closed"));
     const began = performance.now();
-    return underDeadline(options, `inference with ${this.name}`, async (signal) => {
-      options.onProgress?.("sharing");
+    const say = options.onProgress ?? (() => {});
+    return underDeadline(options, `inference with ${this.name}`, async (deadline) => {
       const sizes = sizesOf(this.plan, inputs);
       const network = this.network(sizes);
       const values = prepareInputs(network, inputs, this.tables, { outside: options.outside });
-      const shares = shareInputs(this.ring, network, values);
-      options.onProgress?.("computing");
-      const [a, b] = await this.send(shares, asciiJson(sizes), signal);
+      const attempt = async (number: number) => {
+        say({ stage: "sharing", attempt: number });
+        const shares = shareInputs(this.ring, network, values);
+        return this.send(shares, asciiJson(sizes), deadline.signal, number, say);
+      };
+      const [a, b] = await withRetries(
+        options,
+        deadline,
+        attempt,
+        (retry) => say({ stage: "retrying", ...retry }),
+        (error) => isPassing(error) && !this.closed,
+      );
       const outputs = reconstruct(this.ring, network, [a.output, b.output]);
-      options.onProgress?.("done");
+      say({ stage: "done" });
       return { outputs, stats: merge(a.stats, b.stats, performance.now() - began) };
     });
   }
@@ -105,7 +112,14 @@ export class RemoteModel {
     for (const c of this.running) c.abort(new SottoError("unreachable", "the model was closed by its user"));
   }
 
-  private async send(shares: readonly [Uint8Array, Uint8Array], sizes: string, signal: AbortSignal) {
+  /** One attempt. */
+  private async send(
+    shares: readonly [Uint8Array, Uint8Array],
+    sizes: string,
+    signal: AbortSignal,
+    attempt: number,
+    say: (progress: Progress) => void,
+  ) {
     const session = [...systemRandom(16)].map((b) => b.toString(16).padStart(2, "0")).join("");
     const headers = {
       "content-type": "application/octet-stream",
@@ -127,11 +141,21 @@ export class RemoteModel {
         body: shares[i],
       };
       const reply = await server.call({ ...request, signal: both.signal });
-      return { output: reply.body, stats: statsOf(reply.header("sotto-stats"), server.name) };
+      const stats = statsOf(reply.header("sotto-stats"), server.name);
+      say({ stage: "server", server: i, stats });
+      return { output: reply.body, stats, version: reply.header("sotto-version") };
     };
     try {
+      const asked = [ask(0), ask(1)] as const;
+      say({ stage: "sent", attempt, session, bytes: shares[0].length + shares[1].length });
       // one server cannot finish without the other: the first failure ends both
-      return await Promise.all([ask(0), ask(1)]);
+      const [a, b] = await Promise.all(asked);
+      if (a.version === b.version) return [a, b] as const;
+      throw new SottoError(
+        "plan-mismatch",
+        `model ${this.name}: server 0 ran version ${a.version}, server 1 ran version ${b.version}; ` +
+          "their shares do not belong together: deploy it again to both",
+      );
     } catch (error) {
       both.abort(error);
       throw error;
@@ -148,49 +172,6 @@ export class RemoteModel {
     if (this.networks.size > KEPT) this.networks.delete(this.networks.keys().next().value!);
     return network;
   }
-}
-
-/** Fetches and checks a model's public part. @throws SottoError plan-mismatch naming both hashes. */
-export async function fetchModel(
-  servers: Servers,
-  name: string,
-  pinned: string | undefined,
-  signal: AbortSignal,
-): Promise<{ plan: Plan; hash: string; tables: Record<string, Tensor> }> {
-  const [a, b] = await Promise.all(
-    servers.map(async (server) => {
-      const answer = description.safeParse(await server.json(modelPath(name), signal));
-      if (!answer.success)
-        throw new SottoError("protocol", `${server.name} does not describe the model as expected`);
-      const plan = checkPlan(answer.data.plan);
-      const hash = planHash(plan);
-      if (hash !== answer.data.hash) {
-        const stated = answer.data.hash;
-        throw new SottoError(
-          "plan-mismatch",
-          `${server.name} states plan ${stated}, the plan it sent has hash ${hash}`,
-        );
-      }
-      return { plan, hash };
-    }),
-  );
-  if (a!.hash !== b!.hash) {
-    throw new SottoError(
-      "plan-mismatch",
-      `model ${name}: server 0 serves plan ${a!.hash}, server 1 serves plan ${b!.hash}; deploy it again to both`,
-    );
-  }
-  const { plan, hash } = a!;
-  if (pinned && pinned !== hash) {
-    throw new SottoError(
-      "plan-mismatch",
-      `model ${name}: the servers serve plan ${hash}, expected plan ${pinned}`,
-    );
-  }
-  if (plan.publicTensors.length === 0) return { plan, hash, tables: {} };
-  // the hashes are in the plan, so one server's copy is as good as both
-  const reply = await servers[0].call({ method: "GET", path: modelPath(name, "/tables"), signal });
-  return { plan, hash, tables: decodeTables(plan, reply.body) };
 }
 
 function statsOf(header: string | undefined, whose: string): ServerStats {

@@ -13,6 +13,9 @@ export type ErrorCode =
   | "timeout"
   | "not-found"
   | "conflict"
+  | "unauthorized" // no token and no certificate that is known
+  | "forbidden" // known, but not allowed to do this, or not at this size
+  | "busy" // a limit is reached for now; retryAfterMs says when to come again
   | "internal";
 
 /**
@@ -21,9 +24,12 @@ export type ErrorCode =
  */
 export class SottoError extends Error {
   readonly code: ErrorCode;
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  /** How long to wait before the same may be tried again, in milliseconds, where that is known. */
+  readonly retryAfterMs: number | undefined;
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; retryAfterMs?: number }) {
     super(message, options);
     this.name = "SottoError";
     this.code = code;
+    this.retryAfterMs = options?.retryAfterMs;
   }
 }

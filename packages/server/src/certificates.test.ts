@@ -62,7 +62,7 @@ describe("certificates", () => {
     const { servers } = cluster.as("client");
     const wrongRole = connect({ servers, tls: tlsPaths(folder.dir, "server-1") }).model("m");
     await expect(wrongRole).rejects.toThrow(
-      /not for the certificate of "server-1"; expected that of owner or client/,
+      /not for the certificate of "server-1"; expected that of client or owner/,
     );
     const exchanged = connect({ servers: [servers[1], servers[0]], tls: client() }).model("m");
     await expect(exchanged).rejects.toMatchObject({

@@ -41,10 +41,12 @@ describe("a cluster", () => {
     const model = await cluster.client().model("one", { plan: hash });
     expect(model.hash).toBe(hash);
     const progress: string[] = [];
-    const { outputs, stats } = await model.infer(made.input(1), { onProgress: (p) => progress.push(p) });
+    const { outputs, stats } = await model.infer(made.input(1), {
+      onProgress: (p) => progress.push(p.stage),
+    });
     expect(outputs.y!.shape).toEqual([1, 3]);
     expect(largestError(outputs, made.expected(1))).toBeLessThan(0.002);
-    expect(progress).toEqual(["sharing", "computing", "done"]);
+    expect(progress).toEqual(["sharing", "sent", "server", "server", "done"]);
 
     const { program } = instantiate(made.compiled.plan, {});
     const declared = cost(program);
@@ -83,9 +85,7 @@ describe("a cluster", () => {
     const second = await client.model("changing");
     const { outputs } = await second.infer(other.input(1));
     expect(largestError(outputs, other.expected(1))).toBeLessThan(0.002);
-    if (first.hash !== second.hash) {
-      await expect(first.infer(small.input(1))).rejects.toMatchObject({ code: "plan-mismatch" });
-    }
+    expect(second.hash).not.toBe(first.hash);
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadCluster } from "@sotto/client";
@@ -81,7 +81,7 @@ describe("a configuration", () => {
       [
         loadServerConfig,
         SERVER.replace("dealer:", "dealr:"),
-        /unknown key dealr; expected the keys party, data, http, peer, dealer, tls, limits, metrics, log/,
+        /unknown key dealr; expected the keys party, data, http, peer, dealer, tls, limits, metrics, clients, cors, audit, log/,
       ],
       [
         loadServerConfig,
@@ -120,6 +120,23 @@ describe("a configuration", () => {
       ],
     ];
     for (const [load, text, message] of cases) expect(refusal(load, text)).toMatch(message);
+  });
+
+  it("is in docs/api.md as it is read, with the limits that hold by default", () => {
+    writeFileSync(file, SERVER);
+    const { limits } = loadServerConfig(file).clients;
+    const text = readFileSync(new URL("../../../docs/api.md", import.meta.url), "utf8");
+    const example = /```yaml\n(.*?)```/s.exec(text)![1]!;
+    writeFileSync(file, SERVER + example);
+    const config = loadServerConfig(file);
+    expect(config.clients).toEqual({
+      tokens: join(dir, "tokens-0.yaml"),
+      limits: { ...limits, maxSizes: { time: 2000 } },
+    });
+    expect(config.audit).toEqual({ file: join(dir, "audit-0.log") });
+    expect(config.cors).toEqual({ origins: ["https://app.example.org"] });
+    const page = SERVER.concat("cors: {origins: [https://a/page]}");
+    expect(refusal(loadServerConfig, page)).toMatch(/cors.origins.0: expected an origin https:\/\/host/);
   });
 
   it("that is not there is named", () => {

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { SottoError } from "@sotto/core";
 import { type Address, explain, type IdentityPaths, readYaml } from "@sotto/wire/node";
 import { z } from "zod";
+import { clientLimits } from "./clients/limits.js";
 import { absoluteMetrics, type MetricsConfig, metricsConfig } from "./observe/config.js";
 
 const address = z.strictObject({ host: z.string().min(1), port: z.number().int().min(0).max(65535) });
@@ -44,6 +45,23 @@ const dealerConfig = z.strictObject({
   metrics: metricsConfig.optional(),
   log: log.optional(),
 });
+/** Who may use the HTTP API, besides whoever has a certificate of the cluster. */
+const clients = z.strictObject({
+  /** File of API tokens (sotto token create). With it, connections need no certificate. */
+  tokens: z.string().min(1).optional(),
+  /** What each client may ask for; a token can state limits of its own. */
+  limits: clientLimits.prefault({}),
+});
+
+/** Web pages that may use the API. */
+const cors = z.strictObject({
+  origins: z
+    .array(z.string().regex(/^(\*|https?:\/\/[^/]+)$/, 'expected an origin https://host, or "*" for any'))
+    .min(1),
+});
+
+/** Without a file, audit lines go into the log. */
+const audit = z.strictObject({ file: z.string().min(1) });
 
 const serverConfig = z
   .strictObject({
@@ -56,6 +74,9 @@ const serverConfig = z
     tls,
     limits: limits.prefault({}),
     metrics: metricsConfig.optional(),
+    clients: clients.prefault({}),
+    cors: cors.optional(),
+    audit: audit.optional(),
     log: log.optional(),
   })
   .superRefine(({ party, peer }, context) => {
@@ -84,7 +105,14 @@ export function loadDealerConfig(path: string): CheckedDealerConfig {
 /** @throws SottoError bad-config naming the file, the key, what was expected and what was found. */
 export function loadServerConfig(path: string): CheckedServerConfig {
   const config = readYaml(path, serverConfig);
-  return { ...absolute(path, config), data: resolve(dirname(path), config.data) };
+  const at = (p: string) => resolve(dirname(path), p);
+  const { clients, audit } = config;
+  return {
+    ...absolute(path, config),
+    data: at(config.data),
+    clients: { ...clients, ...(clients.tokens === undefined ? {} : { tokens: at(clients.tokens) }) },
+    ...(audit ? { audit: { file: at(audit.file) } } : {}),
+  };
 }
 
 /** Fills in defaults of a configuration made by a program. @throws SottoError bad-config */

@@ -13,6 +13,8 @@ const model = testModel();
 const long = testModel(80);
 const { compiled } = model;
 const TIMEOUT_MS = 1500;
+/** A second attempt would succeed. */
+const once = { retries: 0 } as const;
 
 type Folder = Awaited<ReturnType<typeof makeTestFolder>>;
 
@@ -116,13 +118,13 @@ describe("a running cluster", () => {
     await deploy(cluster.as("owner"), "long", long.compiled);
     const remote = await cluster.client().model("long");
     for (const party of [1, 0] as const) {
-      const running = failure(remote.infer(long.input(1)));
+      const running = failure(remote.infer(long.input(1), once));
       await cluster.toPeer!.after(20_000);
       await cluster.stopServer(party);
       const error = await running;
       expect(error.code).toBe("unreachable");
       expect(error.message).toMatch(new RegExp(`server ${party}`));
-      const gone = await failure(remote.infer(long.input(1), { timeoutMs: 3000 }));
+      const gone = await failure(remote.infer(long.input(1), { timeoutMs: 3000, ...once }));
       expect([gone.code, gone.message]).toEqual([
         "unreachable",
         expect.stringMatching(new RegExp(`server ${party}`)),
@@ -171,10 +173,34 @@ describe("a running cluster", () => {
     );
   });
 
+  it.each(["the dealer", "server 0", "server 1"])(
+    "that loses %s and gets it back gives every client its result",
+    async (who) => {
+      await deploy(cluster.as("owner"), "long", long.compiled);
+      const remote = await cluster.client().model("long");
+      const tried: string[] = [];
+      const running = remote.infer(long.input(1), {
+        retries: 100,
+        onProgress: (p) => p.stage === "retrying" && tried.push(p.error.code),
+      });
+      await (who === "the dealer" ? cluster.toDealer! : cluster.toPeer!).after(10_000);
+      if (who === "the dealer") {
+        await cluster.stopDealer();
+        await cluster.startDealer();
+      } else {
+        const party = who === "server 0" ? 0 : 1;
+        await cluster.stopServer(party);
+        await cluster.startServer(party);
+      }
+      expect(largestError((await running).outputs, long.expected(1))).toBeLessThan(0.002);
+      expect(tried[0]).toBe("unreachable");
+    },
+  );
+
   it("says that the dealer went before its last correction", async () => {
     await deploy(cluster.as("owner"), "long", long.compiled);
     const remote = await cluster.client().model("long");
-    const running = failure(remote.infer(long.input(1)));
+    const running = failure(remote.infer(long.input(1), once));
     await cluster.toDealer!.endAfter(20_000, "cut");
     const error = await running;
     expect(error.code).toBe("unreachable");
@@ -267,7 +293,7 @@ describe("a cluster that waits for little", () => {
   it("notices a server that says nothing any more", async () => {
     await deploy(cluster.as("owner"), "long", long.compiled);
     const remote = await cluster.client().model("long");
-    const running = failure(remote.infer(long.input(1)));
+    const running = failure(remote.infer(long.input(1), once));
     await cluster.toPeer!.endAfter(20_000, "stall");
     const error = await running;
     expect(error.code).toBe("timeout");
@@ -277,7 +303,7 @@ describe("a cluster that waits for little", () => {
   it("names the dealer, not a server that waits for it, when the dealer says nothing any more", async () => {
     await deploy(cluster.as("owner"), "long", long.compiled);
     const remote = await cluster.client().model("long");
-    const running = failure(remote.infer(long.input(1)));
+    const running = failure(remote.infer(long.input(1), once));
     await cluster.toDealer!.endAfter(20_000, "stall");
     const error = await running;
     expect(error.code).toBe("timeout");
@@ -287,7 +313,7 @@ describe("a cluster that waits for little", () => {
   it("says that the dealer has gone, and works again when it is back", async () => {
     await cluster.stopDealer();
     const remote = await cluster.client().model("m");
-    const error = await failure(remote.infer(model.input(1)));
+    const error = await failure(remote.infer(model.input(1), once));
     expect(error.code).toBe("unreachable");
     expect(error.message).toMatch(/the dealer is not connected/);
     await cluster.startDealer();

@@ -1,6 +1,13 @@
 import type { Role } from "@sotto/wire";
 import type { CertificateOptions } from "./certificates.js";
 
+export {
+  createToken,
+  newToken,
+  readTokens,
+  revokeToken,
+  type TokenEntry,
+} from "./clients/token-file.js";
 export { type DealerConfig, loadDealerConfig, loadServerConfig, type ServerConfig } from "./config.js";
 export { type DaemonOptions, type RunningDealer, startDealer } from "./dealer/start.js";
 export type { Logger } from "./log.js";

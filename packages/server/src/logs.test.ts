@@ -1,5 +1,5 @@
 /** No log holds a share, a seed or an input, at any level; and nothing stays open after close(). */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { deploy } from "@sotto/client";
 import { systemRandom } from "@sotto/core";
@@ -52,7 +52,8 @@ describe("the parties", () => {
     });
     await deploy(cluster.as("owner"), "m", model.compiled);
     for (const server of [0, 1] as const) {
-      const file = readFileSync(join(folder.dir, `data-${server}`, "m.model"));
+      const data = join(folder.dir, `data-${server}`);
+      const file = readFileSync(join(data, readdirSync(data)[0]!));
       secrets.push(file.subarray(file.length - 800));
     }
     const shares = await sharesOf(model, 1);

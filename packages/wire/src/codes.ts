@@ -16,6 +16,9 @@ const CODES = [
   "timeout",
   "not-found",
   "conflict",
+  "unauthorized",
+  "forbidden",
+  "busy",
   "internal",
 ] as const satisfies readonly ErrorCode[];
 

@@ -48,7 +48,7 @@ export const controlMessage = z.discriminatedUnion("type", [
   /** The dealer to each server: its seed of the weights' masks. */
   z.object({ type: type("setup-seed"), setup: id, plan: hex32, seed: hex32 }),
   z.object({ type: type("setup-done"), setup: id }),
-  /** Server 0 to the dealer: no session will use this set-up any more. */
+  /** Server 0 to the dealer, or one server to the other: no session will begin with this set-up any more. */
   z.object({ type: type("setup-drop"), setup: id }),
   /** Server 1 to server 0: its models have changed; what was refused may work now. */
   z.object({ type: type("changed") }),

@@ -1,4 +1,5 @@
 /** `sotto deploy MODEL`: the model owner compiles, shares, and sends each share only to its server. */
+import type { Deployed } from "@sotto/client";
 import { compile, type Sizes } from "@sotto/core";
 import { loadModel } from "@sotto/model";
 import type { Command } from "commander";
@@ -40,13 +41,21 @@ export function addDeploy(program: Command): void {
       const model = await loadModel(path, { config: options.config, onNote });
       const compiled = compile(model, { ...(await compileOptions(model, options)), sizes: options.size });
       const { deployTo } = await import("../remote.js");
-      const plan = await withDeadline(timeout, "the deployment", (signal) =>
+      const { plan, version, replaced } = await withDeadline(timeout, "the deployment", (signal) =>
         deployTo(cluster, name, compiled, { timeoutMs: timeout * 1000, signal }),
       );
       await print(
         options.json
-          ? JSON.stringify({ name, plan })
-          : `${name} is deployed and ready\nplan ${plan}\n  (clients pin it: sotto infer --plan)`,
+          ? JSON.stringify({ name, plan, version, replaced: replaced.map((v) => v?.version ?? null) })
+          : `${name} is deployed and ready\nplan ${plan}\n  (clients pin it: sotto infer --plan)\n` +
+              `version ${version}${replacing(replaced)}`,
       );
     });
+}
+
+/** What the servers served under the name before; they may have differed. */
+function replacing([a, b]: Deployed["replaced"]): string {
+  if (!a && !b) return "";
+  if (a?.version === b?.version) return `, replaces ${a!.version}`;
+  return `, replaces ${a?.version ?? "nothing"} at server 0 and ${b?.version ?? "nothing"} at server 1`;
 }

@@ -63,7 +63,7 @@ async function run(path: string, options: RunOptions, signal: AbortSignal): Prom
   try {
     progress.update("sharing the model between the servers ...");
     const name = "model";
-    const plan = await cluster.guard(deployTo(cluster.owner, name, compiled, { timeoutMs, signal }));
+    const { plan } = await cluster.guard(deployTo(cluster.owner, name, compiled, { timeoutMs, signal }));
     progress.update("inferring ...");
     const { outputs, stats } = await cluster.guard(
       inferAt(cluster.client, name, () => Promise.resolve(inputs), { plan, timeoutMs, signal, clip }),

@@ -1,7 +1,7 @@
-/** HTTPS with a client certificate, in Node. */
+/** HTTPS in Node, with a client certificate where there is one. */
 import { Agent, request as httpsRequest } from "node:https";
 import { SottoError } from "@sotto/core";
-import { checkRole, networkError, readIdentity, tlsOptions } from "@sotto/wire/node";
+import { checkRole, networkError, readAuthority, readIdentity, tlsOptions } from "@sotto/wire/node";
 import type { Cluster, HttpReply, HttpRequest, HttpTransport } from "../cluster.js";
 
 /** @throws SottoError bad-config, tls: what is wrong with the certificate, before anything is sent. */
@@ -9,7 +9,11 @@ export function httpsTransport(cluster: Cluster): HttpTransport {
   const { tls } = cluster;
   if (!tls)
     throw new SottoError("bad-config", "tls: expected {ca, cert, key}, paths of PEM files; found nothing");
-  const identity = readIdentity(tls);
+  const { ca, cert, key } = tls;
+  if ((cert === undefined) !== (key === undefined))
+    throw new SottoError("bad-config", "tls: expected both of cert and key, or neither");
+  const identity =
+    cert !== undefined && key !== undefined ? readIdentity({ ca, cert, key }) : readAuthority(ca);
   // no resumed TLS sessions: Node checks the identity on full handshakes only
   const options = { keepAlive: true, maxCachedSessions: 0, ...tlsOptions(identity) };
   const agents = {

@@ -1,8 +1,8 @@
-/** The client in Node: HTTPS with a client certificate. */
+/** The client in Node: HTTPS with a client certificate or a token. */
 import type { Compiled } from "@sotto/core";
-import type { Cluster, HttpTransport } from "../cluster.js";
+import { type Cluster, type HttpTransport, type Token, withToken } from "../cluster.js";
 import { Client } from "../connect.js";
-import { type DeployOptions, deployOver } from "../deploy.js";
+import { type Deployed, type DeployOptions, deployOver } from "../deploy.js";
 import { httpsTransport } from "./https.js";
 
 export * from "../api.js";
@@ -13,12 +13,15 @@ export { loadCluster } from "./load.js";
  * Connects to a cluster; nothing is sent before a model is asked for.
  * @throws SottoError bad-config for certificates that cannot be read.
  */
-export function connect(cluster: Cluster, options: { transport?: HttpTransport } = {}): Client {
-  return new Client(cluster, options.transport ?? httpsTransport(cluster));
+export function connect(
+  cluster: Cluster,
+  options: { token?: Token; transport?: HttpTransport } = {},
+): Client {
+  return new Client(withToken(cluster, options.token), options.transport ?? httpsTransport(cluster));
 }
 
 /**
- * The model owner deploys a model under a name, in place of what had it, and waits until both servers serve it.
+ * The model owner deploys a model under a name and waits until both servers serve it. See deployOver().
  * @throws SottoError bad-config, bad-input, unreachable, tls, timeout, and what a server states.
  */
 export async function deploy(
@@ -26,7 +29,7 @@ export async function deploy(
   name: string,
   compiled: Compiled,
   options: DeployOptions = {},
-): Promise<{ plan: string }> {
+): Promise<Deployed> {
   const transport = options.transport ?? httpsTransport(cluster);
   try {
     return await deployOver(transport, cluster, name, compiled, options);

@@ -2,21 +2,33 @@
 import { dirname, resolve } from "node:path";
 import { readYaml } from "@sotto/wire/node";
 import { z } from "zod";
-import type { Cluster } from "../cluster.js";
+import { type Cluster, withToken } from "../cluster.js";
 
 const server = z.strictObject({
   url: z.url({ protocol: /^https$/, error: "expected an address https://host:port" }),
+  token: z.string().min(1).optional(),
 });
 const path = z.string().min(1);
 
 const cluster = z.strictObject({
   servers: z.tuple([server, server]),
-  tls: z.strictObject({ ca: path, cert: path, key: path }),
+  /** API token for both servers, for a client without a certificate. */
+  token: z.string().min(1).optional(),
+  tls: z.strictObject({ ca: path, cert: path.optional(), key: path.optional() }),
 });
 
-/** @throws SottoError bad-config naming the file, the key, what was expected and what was found. */
-export function loadCluster(file: string): Cluster {
-  const { servers, tls } = readYaml(file, cluster);
+/**
+ * @param env where SOTTO_TOKEN is looked for: it counts more than the file's token.
+ * @throws SottoError bad-config naming the file, the key, what was expected and what was found.
+ */
+export function loadCluster(file: string, env: NodeJS.ProcessEnv = process.env): Cluster {
+  const { servers, tls, token } = readYaml(file, cluster);
   const at = (p: string) => resolve(dirname(file), p);
-  return { servers, tls: { ca: at(tls.ca), cert: at(tls.cert), key: at(tls.key) } };
+  const { ca, cert, key } = tls;
+  const own = {
+    ...(cert === undefined ? {} : { cert: at(cert) }),
+    ...(key === undefined ? {} : { key: at(key) }),
+  };
+  const loaded: Cluster = { servers, tls: { ca: at(ca), ...own } };
+  return withToken(loaded, env.SOTTO_TOKEN || token);
 }

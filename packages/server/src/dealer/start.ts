@@ -13,9 +13,13 @@ import { Desk } from "./desk.js";
 export interface DaemonOptions {
   /** Default: JSON lines on standard error, at the configuration's level. */
   log?: Logger;
+  /** Where a server looks for SOTTO_STORAGE_KEY; the process's environment by default. */
+  env?: NodeJS.ProcessEnv;
   /** @internal Tests replace the operating system's randomness and look at the memory. */
   random?: RandomBytes;
   ring?: Ring;
+  /** @internal How long a replaced version takes new sessions. */
+  retiringMs?: number;
 }
 
 export interface RunningDealer {

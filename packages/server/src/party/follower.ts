@@ -3,8 +3,8 @@ import { type PartyModel, SottoError } from "@sotto/core";
 import { asSottoError, type ControlMessage, type Link, type Message, stateError } from "@sotto/wire";
 import { Leased } from "../lease.js";
 import { SetupExchange } from "./exchange.js";
-import type { SetupContext, SetupPart } from "./leader.js";
 import type { Model } from "./models.js";
+import { type SetupContext, type SetupPart, settle } from "./setup-part.js";
 
 interface Attempt {
   id: string;
@@ -30,7 +30,18 @@ export class SetupFollower implements SetupPart {
     this.context.setups.changed();
   }
 
-  take(_from: "peer" | "dealer", message: ControlMessage): boolean {
+  removed(name: string): void {
+    const { setups, connections } = this.context;
+    const running = this.attempts.get(name);
+    if (running) this.fail(running, new SottoError("not-found", `model ${name} has been removed`));
+    for (const setup of setups.remove(name)) connections.get("peer")?.control({ type: "setup-drop", setup });
+  }
+
+  take(from: "peer" | "dealer", message: ControlMessage): boolean {
+    if (message.type === "setup-drop" && from === "peer") {
+      this.context.setups.drop(message.setup);
+      return true;
+    }
     if (message.type === "setup") {
       this.begin(message);
       return true;
@@ -53,7 +64,9 @@ export class SetupFollower implements SetupPart {
     const peer = connections.get("peer");
     if (!peer) return;
     try {
-      const model = models.need(name);
+      // an older version is as good, while the newest is not at both servers yet
+      const offered = models.versions(name).find((m) => m.deployment === offer.deployment);
+      const model = offered ?? models.need(name);
       agree(name, "plan", offer.plan, model.hash);
       agree(name, "deployment", offer.deployment, model.deployment);
       const dealer = connections.need("dealer");
@@ -116,7 +129,8 @@ export class SetupFollower implements SetupPart {
       dealerBoot: dealer.remoteBoot,
     });
     peer.control({ type: "setup-done", setup: id });
-    this.context.log.info({ model: model.name, setup: id }, "model set up");
+    settle(this.context, model);
+    this.context.log.info({ model: model.name, version: model.deployment, setup: id }, "model set up");
   }
 
   private fail(attempt: Attempt, cause: unknown): void {

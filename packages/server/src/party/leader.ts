@@ -2,42 +2,24 @@
  * Server 0's part in set-ups: it begins one for every model that has none known to all three processes as they
  * run now, and begins again when it fails.
  */
-import { type ErrorCode, type PartyModel, type Ring, SottoError } from "@sotto/core";
+import { type ErrorCode, type PartyModel, SottoError } from "@sotto/core";
 import { asSottoError, type ControlMessage, type Link, stateError } from "@sotto/wire";
 import { Leased } from "../lease.js";
-import type { Logger } from "../log.js";
 import { newId } from "../parties.js";
-import type { Connections } from "./connections.js";
 import { SetupExchange } from "./exchange.js";
-import type { Model, Models } from "./models.js";
-import type { SetUps } from "./setups.js";
+import type { Model } from "./models.js";
+import { type SetupContext, type SetupPart, settle } from "./setup-part.js";
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5000;
 /** For a deployment to reach both servers. */
 const FRESH_MS = 5000;
 
-/** Either server's part in set-ups. */
-export interface SetupPart {
-  /** A connection came up, or a model was put: what could not be set up may work now. */
-  kick(): void;
-  /** @returns whether the message belonged to a set-up. */
-  take(from: "peer" | "dealer", message: ControlMessage): boolean;
-  close(): void;
-}
-
-export interface SetupContext {
-  ring: Ring;
-  log: Logger;
-  timeoutMs: number;
-  models: Models;
-  setups: SetUps;
-  connections: Connections;
-}
-
 interface Attempt {
   id: string;
   model: Model;
+  /** Not the newest version, which server 1 does not hold: the one that both do. */
+  fallback: boolean;
   peer: Link;
   dealer: Link;
   exchange: SetupExchange;
@@ -64,15 +46,31 @@ export class SetupLeader implements SetupPart {
 
   constructor(context: SetupContext) {
     this.context = context;
+    context.setups.onGone = ({ id }) => this.tellDealer(id);
   }
 
   kick(): void {
-    for (const model of this.context.models.list()) this.begin(model);
-    this.context.setups.changed();
+    const { models, setups } = this.context;
+    for (const name of models.names()) this.beginNewest(name);
+    setups.changed();
+  }
+
+  removed(name: string): void {
+    const { setups, connections } = this.context;
+    const running = this.attempts.get(name);
+    if (running) this.fail(running, new SottoError("not-found", `model ${name} has been removed`));
+    clearTimeout(this.retries.get(name)?.timer);
+    this.retries.delete(name);
+    for (const setup of setups.remove(name)) connections.get("peer")?.control({ type: "setup-drop", setup });
   }
 
   take(from: "peer" | "dealer", message: ControlMessage): boolean {
     if (message.type === "changed") {
+      this.kick();
+      return true;
+    }
+    if (message.type === "setup-drop" && from === "peer") {
+      this.context.setups.drop(message.setup);
       this.kick();
       return true;
     }
@@ -116,13 +114,21 @@ export class SetupLeader implements SetupPart {
     for (const { timer } of this.retries.values()) clearTimeout(timer);
   }
 
-  private begin(model: Model): void {
-    const { setups, connections, ring, timeoutMs } = this.context;
-    const running = this.attempts.get(model.name);
-    if (running?.model === model || this.closed) return;
-    if (running) this.fail(running, new SottoError("conflict", `model ${model.name} has been deployed anew`));
+  private beginNewest(name: string): void {
+    const { setups, models } = this.context;
+    const newest = models.need(name);
+    const running = this.attempts.get(name);
+    if (running?.model === newest || this.closed || setups.isSetUp(newest)) return;
+    // an older version is being set up because server 1 has not got the newest yet: that comes first
+    if (running?.fallback && models.holds(running.model)) return;
+    if (running) this.fail(running, new SottoError("conflict", `model ${name} has been deployed anew`));
+    this.begin(newest);
+  }
+
+  private begin(model: Model, fallback = false): void {
+    const { connections, ring, timeoutMs } = this.context;
     const [peer, dealer] = [connections.get("peer"), connections.get("dealer")];
-    if (!peer || !dealer || setups.isReady(model.name)) return;
+    if (!peer || !dealer || this.closed) return;
 
     const id = newId();
     const fail = (error: unknown) => this.fail(attempt, error);
@@ -130,6 +136,7 @@ export class SetupLeader implements SetupPart {
     const attempt: Attempt = {
       id,
       model,
+      fallback,
       peer,
       dealer,
       peerDone: false,
@@ -168,16 +175,16 @@ export class SetupLeader implements SetupPart {
     if (!made || !attempt.peerDone) return;
     attempt.made = undefined;
     this.end(attempt);
-    this.retries.delete(model.name);
-    const replaced = this.context.setups.put({
+    if (!attempt.fallback) this.retries.delete(model.name);
+    this.context.setups.put({
       id,
       model,
       lease: new Leased(made),
       peerBoot: peer.remoteBoot,
       dealerBoot: dealer.remoteBoot,
     });
-    if (replaced) dealer.control({ type: "setup-drop", setup: replaced });
-    this.context.log.info({ model: model.name, setup: id }, "model set up");
+    settle(this.context, model);
+    this.context.log.info({ model: model.name, version: model.deployment, setup: id }, "model set up");
     // it may have been deployed anew meanwhile
     this.kick();
   }
@@ -189,9 +196,13 @@ export class SetupLeader implements SetupPart {
     const error = asSottoError(cause);
     peer.control({ type: "refused", about: id, ...stateError(error) });
     dealer.control({ type: "setup-drop", setup: id });
-    this.context.setups.failed(model.name, error);
+    const { models, setups } = this.context;
+    setups.failed(model.name, error);
+    if (!models.holds(model)) return;
     const known = this.retries.get(model.name);
-    const retry = known?.model === model ? known : { model, since: performance.now(), delay: FIRST_DELAY_MS };
+    const newest = models.need(model.name);
+    const retry =
+      known?.model === newest ? known : { model: newest, since: performance.now(), delay: FIRST_DELAY_MS };
     clearTimeout(known?.timer);
     this.context.log[failureLevel(error.code, performance.now() - retry.since)](
       { model: model.name, setup: id, code: error.code, message: error.message },
@@ -204,6 +215,13 @@ export class SetupLeader implements SetupPart {
       delay: Math.min(retry.delay * 2, MAX_DELAY_MS),
       timer: setTimeout(() => this.kick(), wait),
     });
+    // what server 1 does not hold need not keep both from serving what they do
+    const older = models.versions(model.name)[models.versions(model.name).indexOf(model) + 1];
+    if (older && notHeld(error.code) && !setups.isReady(model.name)) this.begin(older, true);
+  }
+
+  private tellDealer(setup: string): void {
+    this.context.connections.get("dealer")?.control({ type: "setup-drop", setup });
   }
 
   private end(attempt: Attempt): void {
@@ -216,8 +234,13 @@ export class SetupLeader implements SetupPart {
   }
 }
 
+/** What server 1 says about a version that it has not got. */
+function notHeld(code: ErrorCode): boolean {
+  return code === "not-found" || code === "plan-mismatch";
+}
+
 /** The owner gives the bundles to both servers at once, and ours may have come first: that is no failure yet. */
 export function failureLevel(code: ErrorCode, forMs: number): "info" | "warn" {
-  const race = code === "not-found" || code === "plan-mismatch" || code === "conflict";
+  const race = notHeld(code) || code === "conflict";
   return race && forMs < FRESH_MS ? "info" : "warn";
 }

@@ -1,48 +1,69 @@
-/** The models that a server holds its shares of: one file each, loaded at the start. */
-import { createHash, randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+/**
+ * The models that a server holds its shares of: one file for each version, loaded at the start. A version is a
+ * deployment. A new one lies beside the one before until both servers have set it up; settle() then removes the old.
+ */
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Plan, planHash, SottoError } from "@sotto/core";
-import { type Bundle, decodeBundle, modelName } from "@sotto/wire";
+import { type Bundle, decodeBundle } from "@sotto/wire";
 import type { Logger } from "../log.js";
+import {
+  MODEL_SUFFIX,
+  modelFile,
+  ofModelFile,
+  readModelFile,
+  TEMPORARY_SUFFIX,
+  writeModelFile,
+} from "./model-file.js";
+import type { StorageKey } from "./storage-key.js";
+
+/** Versions of a model: the newest, the one that is served, and one on its way. */
+const MAX_VERSIONS = 3;
 
 export interface Model {
   name: string;
   plan: Plan;
   hash: string;
-  /** Says which shares belong together. */
+  /** The version: says which shares belong together. */
   deployment: string;
+  /** When it was stored here, ISO 8601. */
+  stored: string;
   /** Public tables, as bytes. */
   tables: Uint8Array;
   share: Uint8Array;
 }
 
-const SUFFIX = ".model";
-const TEMPORARY = ".tmp";
-const MAGIC = Buffer.from("SOTTO/1\n");
-const DIGEST_BYTES = 32;
+export interface ModelsOptions {
+  /** Encrypts what is stored. */
+  key?: StorageKey | undefined;
+}
 
 export class Models {
   private readonly dir: string;
-  private readonly party: 0 | 1;
+  readonly party: 0 | 1;
   private readonly log: Logger;
-  private readonly models = new Map<string, Model>();
+  private readonly key: StorageKey | undefined;
+  /** By name, newest first. */
+  private readonly models = new Map<string, Model[]>();
   /** Stored models that could not be read at the start: why. */
   private readonly skipped = new Map<string, string>();
   private writing: Promise<void> = Promise.resolve();
+  private last = 0;
 
-  private constructor(dir: string, party: 0 | 1, log: Logger) {
+  private constructor(dir: string, party: 0 | 1, log: Logger, { key }: ModelsOptions) {
     this.dir = dir;
     this.party = party;
     this.log = log;
+    this.key = key;
   }
 
   /**
-   * Loads what is stored. A file that is damaged is reported and left alone; the others are served.
-   * @throws SottoError bad-config when the folder cannot be used.
+   * Loads what is stored. A file that is damaged is reported and left alone; the others are served. What is stored
+   * in the clear is encrypted when there is a key.
+   * @throws SottoError bad-config when the folder cannot be used, or the key is not the one of a stored model.
    */
-  static async load(dir: string, party: 0 | 1, log: Logger): Promise<Models> {
-    const models = new Models(dir, party, log);
+  static async load(dir: string, party: 0 | 1, log: Logger, options: ModelsOptions = {}): Promise<Models> {
+    const models = new Models(dir, party, log, options);
     let names: string[];
     try {
       await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -54,20 +75,26 @@ export class Models {
     }
     for (const file of names.sort()) {
       // left by a process that was killed while it wrote
-      if (file.endsWith(TEMPORARY)) await rm(join(dir, file), { force: true });
-      if (file.endsWith(SUFFIX)) await models.loadFile(file);
+      if (file.endsWith(TEMPORARY_SUFFIX)) await rm(join(dir, file), { force: true });
+      if (file.endsWith(MODEL_SUFFIX)) await models.loadFile(file);
     }
     return models;
   }
 
-  get(name: string): Model | undefined {
-    return this.models.get(name);
+  /** The versions of a model, newest first; none when there is no such model. */
+  versions(name: string): readonly Model[] {
+    return this.models.get(name) ?? [];
   }
 
-  /** @throws SottoError not-found */
+  /** Whether a version is still there. */
+  holds(model: Model): boolean {
+    return this.versions(model.name).includes(model);
+  }
+
+  /** The newest version. @throws SottoError not-found */
   need(name: string): Model {
-    const model = this.models.get(name);
-    if (model) return model;
+    const [newest] = this.versions(name);
+    if (newest) return newest;
     const reason = this.skipped.get(name);
     const why = reason
       ? `server ${this.party} skipped its stored model ${name}, which is damaged (${reason}); deploy it again`
@@ -75,24 +102,78 @@ export class Models {
     throw new SottoError("not-found", why);
   }
 
-  list(): Model[] {
-    return [...this.models.values()];
+  /** Names of all models, sorted. */
+  names(): string[] {
+    return [...this.models.keys()].sort();
   }
 
-  /** Checks a bundle, stores it, and puts it in the place of what had the name. @throws SottoError bad-model, ... */
+  /** Checks a bundle and stores it as the newest version of its model. @throws SottoError bad-model, ... */
   async put(name: string, bundle: Uint8Array): Promise<Model> {
-    const model = this.read(name, bundle);
-    // one after the other, so that memory and disk agree on which came last
-    const before = this.writing;
-    const written = before.then(() => this.write(name, bundle));
-    this.writing = written.catch(() => {});
-    await written;
-    this.models.set(name, model);
+    // strictly later than the one before, whatever the clock does: the order decides which is the newest
+    this.last = Math.max(Date.now(), this.last + 1);
+    const model = this.read(name, bundle, new Date(this.last).toISOString());
+    const { deployment: version, stored } = model;
+    await this.inTurn(() =>
+      writeModelFile(this.dir, { name, version, party: this.party, stored, bundle }, this.key),
+    );
+    this.insert(model);
     this.skipped.delete(name);
+    const versions = this.versions(name);
+    // the oldest may be the one that is served; those between were deployed to one server, and superseded
+    const superseded = versions.slice(MAX_VERSIONS - 1, -1);
+    this.models.set(
+      name,
+      versions.filter((m) => !superseded.includes(m)),
+    );
+    await this.erase(superseded);
     return model;
   }
 
-  private read(name: string, bytes: Uint8Array): Model {
+  /** A version is set up at both servers: the older ones are not needed any more. */
+  async settle(model: Model): Promise<void> {
+    const versions = this.versions(model.name);
+    const at = versions.indexOf(model);
+    if (at < 0 || at === versions.length - 1) return;
+    this.models.set(model.name, versions.slice(0, at + 1));
+    await this.erase(versions.slice(at + 1));
+  }
+
+  /** Removes all versions of a model, and files of it that could not be read. @throws SottoError not-found */
+  async remove(name: string): Promise<readonly Model[]> {
+    const versions = this.versions(name);
+    if (!this.skipped.has(name)) this.need(name);
+    this.models.delete(name);
+    this.skipped.delete(name);
+    await this.erase(versions);
+    for (const file of await readdir(this.dir)) {
+      if (nameOf(file) === name && file.endsWith(MODEL_SUFFIX)) await rm(join(this.dir, file));
+    }
+    return versions;
+  }
+
+  private async erase(versions: readonly Model[]): Promise<void> {
+    await this.inTurn(async () => {
+      for (const { name, deployment } of versions) {
+        await rm(join(this.dir, modelFile(name, deployment)), { force: true });
+        this.log.info({ model: name, version: deployment }, "version removed");
+      }
+    });
+  }
+
+  /** One after the other, so that memory and disk agree on which came last. */
+  private async inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.writing.then(work);
+    this.writing = done.catch(() => {});
+    await done;
+  }
+
+  private insert(model: Model): void {
+    const others = this.versions(model.name).filter((m) => m.deployment !== model.deployment);
+    const sorted = [model, ...others].sort((a, b) => (a.stored < b.stored ? 1 : -1));
+    this.models.set(model.name, sorted);
+  }
+
+  private read(name: string, bytes: Uint8Array, stored: string): Model {
     const bundle: Bundle = decodeBundle(bytes);
     if (bundle.party !== this.party) {
       throw new SottoError(
@@ -101,51 +182,27 @@ export class Models {
       );
     }
     const { plan, deployment, tables, share } = bundle;
-    return { name, plan, hash: planHash(plan), deployment, tables, share };
-  }
-
-  private async write(name: string, bundle: Uint8Array): Promise<void> {
-    const path = join(this.dir, name + SUFFIX);
-    const temporary = `${path}.${randomBytes(6).toString("hex")}${TEMPORARY}`;
-    try {
-      const file = await open(temporary, "wx", 0o600);
-      try {
-        await file.writev([MAGIC, digest(bundle), bundle]);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, path);
-    } catch (cause) {
-      await rm(temporary, { force: true });
-      throw new SottoError("internal", `model ${name} cannot be stored: ${(cause as Error).message}`, {
-        cause,
-      });
-    }
+    return { name, plan, hash: planHash(plan), deployment, stored, tables, share };
   }
 
   private async loadFile(file: string): Promise<void> {
-    const path = join(this.dir, file);
     try {
-      const name = modelName.parse(file.slice(0, -SUFFIX.length));
-      const bytes = await readFile(path);
-      const start = MAGIC.length + DIGEST_BYTES;
-      const bundle = bytes.subarray(start);
-      if (!bytes.subarray(0, MAGIC.length).equals(MAGIC))
-        throw new SottoError("bad-model", "not a model file");
-      if (!bytes.subarray(MAGIC.length, start).equals(digest(bundle))) {
-        throw new SottoError("bad-model", "the file is damaged: its digest does not match");
-      }
-      await chmod(path, 0o600);
-      this.models.set(name, this.read(name, bundle));
+      const { encrypted, ...found } = await readModelFile(this.dir, file, this.key);
+      this.insert(this.read(found.name, found.bundle, found.stored));
+      this.last = Math.max(this.last, Date.parse(found.stored));
+      if (encrypted || !this.key) return;
+      await writeModelFile(this.dir, found, this.key);
+      this.log.info({ model: found.name, version: found.version }, "stored model encrypted");
     } catch (error) {
+      if (error instanceof SottoError && error.code === "bad-config") throw error;
       const reason = error instanceof SottoError ? error.message : "it cannot be read";
-      this.skipped.set(file.slice(0, -SUFFIX.length), reason);
+      this.skipped.set(nameOf(file), reason);
+      const path = join(this.dir, file);
       this.log.error({ file: path, reason: (error as Error).message }, "model skipped; deploy it again");
     }
   }
 }
 
-function digest(bytes: Uint8Array): Buffer {
-  return createHash("sha256").update(bytes).digest();
+function nameOf(file: string): string {
+  return ofModelFile(file)?.name ?? file.slice(0, -MODEL_SUFFIX.length);
 }

@@ -38,6 +38,8 @@ export interface ServerStats {
 export interface InferResult {
   output: Uint8Array;
   stats: ServerStats;
+  /** Deployment of the model that was run. */
+  version: string;
 }
 
 export interface SessionContext {

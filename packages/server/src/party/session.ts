@@ -127,15 +127,10 @@ export class Session {
   /** Waits for the set-up, and has server 0 ask the dealer. */
   private async prepare(request: InferRequest): Promise<void> {
     const { setups, connections, runs, party, timeoutMs } = this.context;
-    const setUp = await setups.whenReady(request.model, Math.min(READY_WAIT_MS, timeoutMs / 2));
+    const patience = Math.min(READY_WAIT_MS, timeoutMs / 2);
+    const setUp = await setups.whenReady(request.model, patience, request.plan);
     if (this.ended) return;
     const { model } = setUp;
-    if (request.plan !== model.hash) {
-      throw new SottoError(
-        "plan-mismatch",
-        `the client expects plan ${request.plan} of model ${model.name}, server ${party} holds ${model.hash}`,
-      );
-    }
     const run = runs.get(model.plan, model.hash, request.sizes);
     checkShare(request, run);
     this.run = run;
@@ -160,6 +155,7 @@ export class Session {
     const { dealt, run } = this;
     if (!dealt || !run || !this.setUp) return;
     const setUp = this.setUpOf(dealt, this.setUp);
+    this.setUp = setUp;
     const { connections, party: index } = this.context;
     this.agree("plan", "the dealer", dealt.plan, setUp.model.hash);
     this.agree("sizes", "the dealer", sizesText(dealt.sizes), sizesText(run.network.sizes));
@@ -277,7 +273,7 @@ export class Session {
     const { onlineMs, offlineMs, onlineBytes, offlineBytes } = stats;
     const counts = { rounds: rounds.count, onlineMs, offlineMs, onlineBytes, offlineBytes };
     this.context.log.info({ session: this.id, model: request.model, ...counts }, "session done");
-    this.waiter?.resolve({ output, stats });
+    this.waiter?.resolve({ output, stats, version: this.setUp?.model.deployment ?? "" });
     this.onEnd(this);
   }
 

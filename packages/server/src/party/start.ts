@@ -3,6 +3,9 @@ import { Ring, type SottoError } from "@sotto/core";
 import { asSottoError, greet, heartbeat, type Link } from "@sotto/wire";
 import { type Identity, keepConnected, type Listener, listen, readIdentity } from "@sotto/wire/node";
 import { admit } from "../admit.js";
+import { openAudit } from "../clients/audit.js";
+import { Callers } from "../clients/callers.js";
+import { Limiter } from "../clients/limits.js";
 import { type CheckedServerConfig, checkServerConfig, type ServerConfig } from "../config.js";
 import type { DaemonOptions } from "../dealer/start.js";
 import { within } from "../drain.js";
@@ -15,14 +18,18 @@ import { Ahead } from "./ahead.js";
 import { Connections, type Other } from "./connections.js";
 import { SetupFollower } from "./follower.js";
 import { startApi } from "./http.js";
-import { SetupLeader, type SetupPart } from "./leader.js";
+import { SetupLeader } from "./leader.js";
 import { Models } from "./models.js";
 import { Sessions } from "./sessions.js";
+import type { SetupPart } from "./setup-part.js";
 import { SetUps } from "./setups.js";
+import { StorageKey } from "./storage-key.js";
 
 export interface RunningServer {
   /** `peer` is there for party 0, which listens for party 1. */
   ports: { http: number; peer?: number; metrics?: number };
+  /** Method and address of all that the HTTP API answers. */
+  routes: readonly string[];
   /** How many run, or wait for a part of what they need. */
   sessions(): number;
   /** Takes no new session, and resolves when the running ones have ended, or at the configured deadline. */
@@ -47,8 +54,11 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
     drainMs,
   } = checked.limits;
   const connections = new Connections({ peer: `server ${1 - party}`, dealer: "the dealer" });
-  const models = await Models.load(checked.data, party, log);
-  const setups = new SetUps(models, connections);
+  const key = StorageKey.fromEnvironment(options.env);
+  const models = await Models.load(checked.data, party, log, { key });
+  const setups = new SetUps(models, connections, options);
+  const { tokens, limits } = checked.clients;
+  const callers = await Callers.load({ party, limits, tokens, log });
   const runs = new Runs();
   const ahead = new Ahead(checked.limits.preparedBytes);
   const tally = new Tally();
@@ -62,10 +72,12 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
   const connected = (other: Other) => (link: Link) =>
     attach(other, link, { connections, sessions, part, log, tally, heartbeatMs });
   // last opened, first closed
-  const closers: (() => void | Promise<void>)[] = [];
+  const { audit, close: closeAudit } = openAudit(log, party, checked.audit?.file);
+  const closers: (() => void | Promise<void>)[] = [closeAudit];
   const close = async () => {
     sessions.close(`server ${party} is shutting down`);
     part.close();
+    setups.close();
     // the errors are on their way to the clients and to the other parties
     await new Promise((resolve) => setImmediate(resolve));
     connections.close();
@@ -86,7 +98,13 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       models,
       setups,
       sessions,
+      callers,
+      limiter: new Limiter(),
+      audit,
+      withoutCertificate: tokens !== undefined || checked.cors !== undefined,
+      origins: checked.cors?.origins,
       onModel: () => part.kick(),
+      onRemoved: (name) => part.removed(name),
       checkConnections: checkReady,
     });
     closers.push(() => api.close());
@@ -112,7 +130,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
           [`server-${1 - party}`]: connections.get("peer") !== undefined,
         }),
         models: () => {
-          const names = models.list().map(({ name }) => name);
+          const names = models.names();
           return { stored: names.length, ready: names.filter((name) => setups.isReady(name)).length };
         },
         ringBytes: () => ring.bytesInUse,
@@ -121,7 +139,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
     });
     if (metrics) closers.push(() => metrics.close());
     const ports = { http: api.port, peer: peer.port, metrics: metrics?.port };
-    log.info({ ...ports, models: models.list().length }, "server listens");
+    log.info({ ...ports, models: models.names().length }, "server listens");
     const drain = async () => {
       log.info({ drainMs }, "takes no new session");
       const all = await within(drainMs, async () => {
@@ -130,7 +148,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       });
       if (!all) log.warn({ drainMs }, "sessions are still running at the deadline, and are ended");
     };
-    return { ports: defined(ports), sessions: () => sessions.count, drain, close };
+    return { ports: defined(ports), routes: api.routes, sessions: () => sessions.count, drain, close };
   } catch (error) {
     await close();
     throw error;

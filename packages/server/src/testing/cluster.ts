@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Client, type Cluster, connect } from "@sotto/client";
+import { type Client, type Cluster, connect, type Token } from "@sotto/client";
 import { makeCertificates } from "../certificates.js";
 import type { DealerConfig, ServerConfig } from "../config.js";
 import { type DaemonOptions, type RunningDealer, startDealer } from "../dealer/start.js";
@@ -17,6 +17,8 @@ export interface TestClusterOptions {
   metrics?: boolean;
   limits?: Partial<NonNullable<ServerConfig["limits"]>>;
   dealerLimits?: DealerConfig["limits"];
+  /** More of the servers' configuration. */
+  config?: Partial<Pick<ServerConfig, "clients" | "cors" | "audit">>;
   dealer?: DaemonOptions;
   servers?: [DaemonOptions, DaemonOptions];
 }
@@ -92,6 +94,7 @@ export class TestCluster {
       tls: tlsPaths(this.dir, `server-${party}`),
       limits: { sessionTimeoutMs: 10_000, ...this.options.limits },
       ...this.metricsConfig(),
+      ...this.options.config,
     };
   }
 
@@ -130,9 +133,21 @@ export class TestCluster {
     return { servers: [url(0), url(1)], tls: tlsPaths(this.dir, role) };
   }
 
-  /** A client that is closed with the cluster. */
-  client(): Client {
-    const client = connect(this.as("client"));
+  /** As somebody without a certificate sees it. */
+  asAnyone(): Cluster {
+    const { servers, tls } = this.as("client");
+    return { servers, tls: { ca: tls!.ca } };
+  }
+
+  /** A client that is closed with the cluster. @param token in place of a certificate. */
+  client(token?: Token): Client {
+    const client = token === undefined ? connect(this.as("client")) : connect(this.asAnyone(), { token });
+    this.clients.push(client);
+    return client;
+  }
+
+  owner(): Client {
+    const client = connect(this.as("owner"));
     this.clients.push(client);
     return client;
   }

@@ -51,6 +51,13 @@ export function readIdentity(paths: IdentityPaths, role?: Role): Identity {
   return identity;
 }
 
+/** The CA alone, for a client that shows no certificate. @throws SottoError bad-config */
+export function readAuthority(path: string): Pick<Identity, "ca"> {
+  const ca = read({ ca: path, cert: "", key: "" }, "ca");
+  certificate(path, ca);
+  return { ca };
+}
+
 function read(paths: IdentityPaths, key: keyof Identity): string {
   try {
     return readFileSync(paths[key], "utf8");

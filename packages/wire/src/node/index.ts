@@ -1,5 +1,5 @@
 export { networkError } from "./errors.js";
-export { type Identity, type IdentityPaths, readIdentity } from "./identity.js";
+export { type Identity, type IdentityPaths, readAuthority, readIdentity } from "./identity.js";
 export { keepConnected, type ReconnectOptions } from "./reconnect.js";
 export * from "./tls.js";
 export { explain, readYaml } from "./yaml.js";

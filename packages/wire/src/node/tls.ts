@@ -26,7 +26,9 @@ const LOW_WATER = 2 ** 20;
 const KEEP_ALIVE_MS = 10_000;
 
 /** TLS 1.3 only, a certificate of the cluster's CA required of the other side. */
-export function tlsOptions(identity: Identity): tls.SecureContextOptions & { rejectUnauthorized: true } {
+export function tlsOptions(
+  identity: Identity | Pick<Identity, "ca">,
+): tls.SecureContextOptions & { rejectUnauthorized: true } {
   return { ...identity, minVersion: "TLSv1.3", rejectUnauthorized: true };
 }
 

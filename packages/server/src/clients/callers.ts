@@ -1,0 +1,158 @@
+/**
+ * Who a request comes from: the role of a certificate of the cluster's authority, or the name of an API token.
+ * The file of tokens is read again when it has changed, so that a revoked token ends at once.
+ */
+import { timingSafeEqual } from "node:crypto";
+import { stat } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { TLSSocket } from "node:tls";
+import { SottoError } from "@sotto/core";
+import type { Logger } from "../log.js";
+import type { ClientLimits, Limited } from "./limits.js";
+import { hashToken, isToken, readTokens, type TokenEntry } from "./token-file.js";
+
+export type CallerRole = "client" | "owner";
+
+export interface Caller {
+  /** The token's name, or the certificate's. */
+  name: string;
+  role: CallerRole;
+  by: "token" | "certificate";
+  /** None for an owner whose token states none. */
+  limits: ClientLimits | undefined;
+}
+
+export interface CallersOptions {
+  party: 0 | 1;
+  /** Limits of clients for which nothing else is said. */
+  limits: ClientLimits;
+  /** The file of tokens; without one only certificates count. */
+  tokens?: string | undefined;
+  log: Logger;
+  now?: () => number;
+}
+
+/** A caller as limits see it; undefined when it has none. */
+export function limited({ name, by, limits }: Caller): Limited | undefined {
+  return limits && { name, key: `${by} ${name}`, limits };
+}
+
+interface Known {
+  entry: TokenEntry;
+  hash: Buffer;
+}
+
+const ROLES: readonly CallerRole[] = ["client", "owner"];
+
+export class Callers {
+  private readonly options: CallersOptions;
+  private known: readonly Known[] = [];
+  private read = "";
+
+  private constructor(options: CallersOptions) {
+    this.options = options;
+  }
+
+  /** @throws SottoError bad-config: what is wrong with the file of tokens. */
+  static async load(options: CallersOptions): Promise<Callers> {
+    const callers = new Callers(options);
+    if (options.tokens !== undefined) {
+      callers.load(options.tokens);
+      callers.read = await stampOf(options.tokens);
+    }
+    return callers;
+  }
+
+  /** @throws SottoError unauthorized for a token that is not known; undefined when nothing is shown. */
+  async identify(request: IncomingMessage): Promise<Caller | undefined> {
+    const { authorization } = request.headers;
+    if (authorization !== undefined) return this.byToken(authorization);
+    return this.byCertificate(request.socket);
+  }
+
+  /** The caller, who has to have one of the roles. @throws SottoError unauthorized, forbidden. */
+  need(caller: Caller | undefined, roles: readonly CallerRole[], what: string): Caller {
+    const { party, tokens } = this.options;
+    const expected = roles.join(" or ");
+    if (!caller) {
+      const ways =
+        tokens === undefined
+          ? "a certificate of the cluster"
+          : "a header authorization: Bearer TOKEN or a certificate of the cluster";
+      throw new SottoError("unauthorized", `server ${party}: ${what} needs ${ways}, of ${expected}`);
+    }
+    if (roles.includes(caller.role)) return caller;
+    const who = caller.by === "token" ? `the token of ${caller.role}` : "the certificate of";
+    throw new SottoError(
+      "forbidden",
+      `server ${party}: ${what} is not for ${who} "${caller.name}"; expected that of ${expected}`,
+    );
+  }
+
+  private async byToken(authorization: string): Promise<Caller> {
+    const { party, tokens: path, limits, now = Date.now } = this.options;
+    if (path === undefined) {
+      throw new SottoError(
+        "unauthorized",
+        `server ${party} takes no tokens (no clients.tokens in its configuration)`,
+      );
+    }
+    await this.reload(path);
+    const token = /^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? "";
+    const hash = hashToken(token);
+    let found: TokenEntry | undefined;
+    // all of them, each in constant time: how long it takes says nothing about any
+    for (const known of this.known) if (timingSafeEqual(known.hash, hash)) found = known.entry;
+    const expired = found?.expires !== undefined && Date.parse(found.expires) <= now();
+    if (!found || expired || !isToken(token)) {
+      const why = expired ? "has expired" : "is not known here; it may have been revoked";
+      throw new SottoError("unauthorized", `server ${party}: the token ${why}; ask the server's operator`);
+    }
+    const { name, role } = found;
+    const own = role === "owner" && !found.limits ? undefined : { ...limits, ...found.limits };
+    return { name, role, by: "token", limits: own };
+  }
+
+  private byCertificate(socket: unknown): Caller | undefined {
+    if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+    const name = socket.getPeerCertificate().subject?.CN;
+    if (typeof name !== "string") return undefined;
+    const role = ROLES.find((r) => r === name);
+    const { party, limits } = this.options;
+    if (!role) {
+      throw new SottoError(
+        "forbidden",
+        `server ${party}: the API is not for the certificate of "${name}"; expected that of ${ROLES.join(" or ")}`,
+      );
+    }
+    return { name, role, by: "certificate", limits: role === "owner" ? undefined : limits };
+  }
+
+  /** What cannot be read changes nothing: neither does it lock everybody out, nor anybody in. */
+  private async reload(path: string): Promise<void> {
+    const stamp = await stampOf(path);
+    if (stamp === this.read) return;
+    this.read = stamp;
+    try {
+      this.load(path);
+      this.options.log.info({ tokens: this.known.length }, "tokens read again");
+    } catch (error) {
+      const reason = (error as Error).message;
+      this.options.log.error({ reason }, "tokens cannot be read again; those known before are in use");
+    }
+  }
+
+  private load(path: string): void {
+    this.known = readTokens(path).map((entry) => ({ entry, hash: Buffer.from(entry.sha256, "hex") }));
+  }
+}
+
+/** Changes when the file does. */
+async function stampOf(path: string): Promise<string> {
+  try {
+    const { mtimeNs, size, ino } = await stat(path, { bigint: true });
+    return `${mtimeNs} ${size} ${ino}`;
+  } catch (error) {
+    return `none: ${(error as NodeJS.ErrnoException).code}`;
+  }
+}
