@@ -47,7 +47,8 @@ export function addModelOptions(command: Command): Command {
   const tables =
     "keep embedding tables secret: the client shares a one-hot vector for each token, as long as the vocabulary";
   const profile =
-    "lan: least work (default); wan: three rounds a step where it is five, for servers that are far from each other";
+    "lan: least work; wan: three rounds a step where it is five, for servers that are far from each other (default: lan; " +
+    "deploy takes what is faster for the round trip that the servers measured)";
   return command
     .addOption(configOption())
     .addOption(new Option("--input-range <[name=]R>", range).argParser(inputRange))

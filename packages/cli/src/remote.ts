@@ -38,6 +38,11 @@ export async function deployTo(
   return deploy(openCluster(file), name, compiled, options);
 }
 
+/** The shortest round trip between the servers. */
+export function roundTripAt(file: string, options: RemoteOptions): Promise<number | undefined> {
+  return asked(file, (client) => client.roundTripMs(options));
+}
+
 /** What each server holds. */
 export function modelsAt(file: string, options: RemoteOptions): Promise<ListedModel[]> {
   return asked(file, (client) => client.list(options));

@@ -1,7 +1,7 @@
 /** A client's connection to a cluster. */
 import { Ring } from "@sotto/core";
 import { type CallOptions, type Cluster, type HttpTransport, ServerApi, underDeadline } from "./cluster.js";
-import { type ListedModel, listModels, removeModel } from "./manage.js";
+import { type ListedModel, listModels, removeModel, roundTripBetween } from "./manage.js";
 import { RemoteModel } from "./model.js";
 import { fetchModel, type ModelOptions, type Servers } from "./public-part.js";
 import type { RetryOptions } from "./retry.js";
@@ -36,6 +36,13 @@ export class Client {
   list(options: CallOptions & RetryOptions = {}): Promise<ListedModel[]> {
     return underDeadline(options, "list of models", (deadline) =>
       listModels(this.servers, options, deadline),
+    );
+  }
+
+  /** The shortest round trip between the servers that either has seen, in milliseconds, where one says. */
+  roundTripMs(options: CallOptions & RetryOptions = {}): Promise<number | undefined> {
+    return underDeadline(options, "the servers' round trip", (deadline) =>
+      roundTripBetween(this.servers, options, deadline),
     );
   }
 

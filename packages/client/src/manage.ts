@@ -46,6 +46,24 @@ export async function listModels(
   );
 }
 
+const line = z.object({ roundTripMs: z.number().optional() });
+
+export async function roundTripBetween(
+  servers: Servers,
+  options: RetryOptions,
+  deadline: Deadline,
+): Promise<number | undefined> {
+  const said = await Promise.all(
+    servers.map((server) =>
+      withRetries(options, deadline, async () =>
+        line.safeParse(await server.json("/v2/health/ready", deadline.signal)),
+      ),
+    ),
+  );
+  const times = said.flatMap(({ data }) => data?.roundTripMs ?? []);
+  return times.length > 0 ? Math.min(...times) : undefined;
+}
+
 export async function removeModel(
   servers: Servers,
   name: string,

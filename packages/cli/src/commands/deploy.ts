@@ -1,13 +1,15 @@
 /** `sotto deploy MODEL`: the model owner compiles, shares, and sends each share only to its server. */
 import type { Deployed } from "@sotto/client";
-import { compile, type Sizes } from "@sotto/core";
+import type { Sizes } from "@sotto/core";
 import { loadModel } from "@sotto/model";
 import type { Command } from "commander";
 import { addModelOptions, compileOptions, MODEL_FILE, type ModelOptions } from "../compile-options.js";
 import { withDeadline } from "../deadline.js";
 import { DEFAULT_TIMEOUT } from "../defaults.js";
+import { significant } from "../format.js";
 import { modelName, positive, size } from "../options.js";
-import { onNote, print } from "../terminal.js";
+import { compileFor } from "../profile.js";
+import { note, onNote, print } from "../terminal.js";
 
 interface DeployOptions extends ModelOptions {
   name: string;
@@ -39,14 +41,32 @@ export function addDeploy(program: Command): void {
     .action(async (path: string, options: DeployOptions) => {
       const { name, cluster, timeout } = options;
       const model = await loadModel(path, { config: options.config, onNote });
-      const compiled = compile(model, { ...(await compileOptions(model, options)), sizes: options.size });
-      const { deployTo } = await import("../remote.js");
-      const { plan, version, replaced } = await withDeadline(timeout, "the deployment", (signal) =>
-        deployTo(cluster, name, compiled, { timeoutMs: timeout * 1000, signal }),
+      const asked = { ...(await compileOptions(model, options)), sizes: options.size };
+      const { deployTo, roundTripAt } = await import("../remote.js");
+      const { profile, plan, version, replaced } = await withDeadline(
+        timeout,
+        "the deployment",
+        async (signal) => {
+          const remote = { timeoutMs: timeout * 1000, signal };
+          const roundTripMs = asked.profile ? undefined : await roundTripAt(cluster, remote);
+          const compiled = compileFor(model, asked, roundTripMs);
+          const { profile } = compiled.plan;
+          if (profile === "wan")
+            note(
+              `sotto: profile wan${roundTripMs === undefined ? "" : `: a round trip between the servers takes ${significant(roundTripMs)} ms`}`,
+            );
+          return { profile, ...(await deployTo(cluster, name, compiled, remote)) };
+        },
       );
       await print(
         options.json
-          ? JSON.stringify({ name, plan, version, replaced: replaced.map((v) => v?.version ?? null) })
+          ? JSON.stringify({
+              name,
+              plan,
+              profile,
+              version,
+              replaced: replaced.map((v) => v?.version ?? null),
+            })
           : `${name} is deployed and ready\nplan ${plan}\n  (clients pin it: sotto infer --plan)\n` +
               `version ${version}${replacing(replaced)}`,
       );

@@ -8,12 +8,15 @@ import type { Plan, Profile, Sizes } from "./plan.js";
  * Preparing overlaps with waiting, so this errs towards "lan".
  */
 const EXPANDED_PER_MS = 400_000;
+/** Milliseconds of a round trip below which messages take their time for other reasons than the line. */
+const SHORT_LINE_MS = 5;
 
 /**
  * @param roundTripMs between the servers; a round takes half of it, since both send at once.
  * @returns "wan" where the rounds that it saves take longer than the work that it adds.
  */
 export function fasterProfile(plan: Plan, sizes: Sizes, roundTripMs: number): Profile {
+  if (roundTripMs < SHORT_LINE_MS) return "lan";
   const [lan, wan] = (["lan", "wan"] as const).map(
     (profile) => instantiate({ ...plan, profile }, sizes).program,
   );

@@ -25,6 +25,8 @@ export interface ApiContext {
   onRemoved: (name: string) => void;
   /** Why this server cannot serve at all at the moment. @throws SottoError */
   checkConnections: () => void;
+  /** The shortest round trip to the other server so far. */
+  roundTripMs: () => number | undefined;
 }
 
 interface Asked {
@@ -54,7 +56,8 @@ export function handlersOf(context: ApiContext): Handlers {
         // addresses are nobody's business who has not said who they are
         throw call.caller ? error : new SottoError("unreachable", `server ${party} is not ready`);
       }
-      return { ready: true };
+      const roundTripMs = call.caller ? context.roundTripMs() : undefined;
+      return { ready: true, ...(roundTripMs === undefined ? {} : { roundTripMs }) };
     },
 
     models: async () => ({

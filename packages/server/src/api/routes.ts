@@ -36,7 +36,13 @@ export const schemas = {
     party,
   }),
   live: z.object({ live: z.literal(true) }),
-  ready: z.object({ ready: z.literal(true) }),
+  ready: z.object({
+    ready: z.literal(true),
+    roundTripMs: z
+      .number()
+      .optional()
+      .describe("The shortest round trip to the other server so far, told to known callers."),
+  }),
   models: z.object({
     models: z.array(
       z.object({

@@ -106,6 +106,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       onModel: () => part.kick(),
       onRemoved: (name) => part.removed(name),
       checkConnections: checkReady,
+      roundTripMs: () => connections.get("peer")?.roundTripMs,
     });
     closers.push(() => api.close());
     const peer = await connectPeer(checked, identity, log, connections, connected("peer"));
