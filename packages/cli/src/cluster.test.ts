@@ -89,6 +89,7 @@ describe("a cluster on this machine", () => {
     expect(JSON.parse(deployed.stdout)).toEqual({
       name: "m",
       plan: planHash(compiled.plan),
+      profile: "lan",
       version: expect.stringMatching(/^[0-9a-f]{32}$/),
       replaced: [null, null],
     });

@@ -6,6 +6,7 @@ import { SottoError } from "@sotto/core";
 import type { Link } from "./link.js";
 
 const TICKS = 4;
+const PROBES = 15;
 
 /**
  * Sends a sign of life every quarter of `silenceMs`, and drops the link when not a byte has come for `silenceMs`.
@@ -28,6 +29,6 @@ export function heartbeat(link: Link, silenceMs: number): void {
     );
   }, silenceMs / TICKS);
   // tells at once how long a round trip takes
-  link.control({ type: "ping" });
+  link.probe(PROBES);
   link.onClose(() => clearInterval(timer));
 }

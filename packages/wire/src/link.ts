@@ -20,6 +20,7 @@ export class Link {
   /** The shortest time so far from a ping to its answer, in milliseconds. */
   roundTripMs: number | undefined;
   private pinged: number | undefined;
+  private probes = 0;
   private readonly channel: FrameChannel;
   private readonly routes = new Map<Tag, (frame: Frame) => void>();
   private readonly closeListeners = new Set<(error: SottoError) => void>();
@@ -75,6 +76,12 @@ export class Link {
       unlisten = this.onClose(() => settle(false));
       this.control({ type: "ping" });
     });
+  }
+
+  /** Sends pings, each when the one before is answered: the first ones meet processes that are busy with their start. */
+  probe(more: number): void {
+    this.probes = more;
+    this.control({ type: "ping" });
   }
 
   /** Bytes that have come, also those of a frame that is still on its way. */
@@ -143,6 +150,7 @@ export class Link {
       performance.now() - this.pinged,
     );
     this.pinged = undefined;
+    if (this.probes > 0) this.probe(this.probes - 1);
   }
 
   private closed(error?: SottoError): void {
