@@ -10,7 +10,7 @@ export {
 export { Dealer } from "./interpret/dealer.js";
 export { CorrectedMaterial, type Material, outputStream, SeedMaterial } from "./interpret/material.js";
 export { isView, type Observation, observeClear } from "./interpret/observe.js";
-export { Party } from "./interpret/party.js";
+export { type Carried, dropCarried, Party } from "./interpret/party.js";
 export { type Observer, runClear, runExact, type Values } from "./interpret/plain.js";
 export { DealerSetup, PartyModel, PartySetup, setupBytes, type TensorShares } from "./interpret/setup.js";
 export * from "./plan/compile.js";
@@ -20,6 +20,7 @@ export { instantiate, type Network, type NetworkInput, type NetworkOutput } from
 export * from "./plan/plan.js";
 export { fasterProfile } from "./plan/profile.js";
 export { sizesOf } from "./plan/sizes.js";
+export { type ChunkKind, Streaming, type StreamShape } from "./plan/stream.js";
 export { gruFunctions } from "./plan/walk/gru.js";
 export { type Program, roundBytes, rounds } from "./program/program.js";
 export { SEED_BYTES, Stream } from "./random/stream.js";

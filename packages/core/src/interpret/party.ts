@@ -6,7 +6,7 @@
 import { SottoError } from "../errors.js";
 import { operation } from "../ops/index.js";
 import { type ActivationTable, tableLimbs, tableNodes } from "../plan/table.js";
-import type { InputNode, NodeId, OpenNode, Selection, SelectNode } from "../program/nodes.js";
+import type { CarriedNode, InputNode, NodeId, OpenNode, Selection, SelectNode } from "../program/nodes.js";
 import { type Program, roundBytes, rounds } from "../program/program.js";
 import type { Source } from "../random/stream.js";
 import { Packer, packedBytes, Unpacker, unpack } from "../ring/packed.js";
@@ -21,6 +21,9 @@ export interface View {
   value: Vector;
   wrap: Vector;
 }
+
+/** A server's shares of what a stream carries, by name. Whoever holds it frees it (dropCarried). */
+export type Carried = Map<string, Vector>;
 
 export class Party {
   readonly ring: Ring;
@@ -42,6 +45,7 @@ export class Party {
   private readonly views: (View[] | undefined)[] = [];
   private readonly tables = new Map<ActivationTable, Map<number, Vector>>();
   private readonly inputs = new Map<string, Vector>();
+  private carried: Carried = new Map();
   private refresh: Source | undefined;
   private preparedStages = 0;
   private round = 0;
@@ -77,14 +81,16 @@ export class Party {
   /**
    * Takes the client's input share: every input packed at its modulus, in the program's order.
    * @param refresh the servers' common stream (material.ts, outputStream); the party closes it.
+   * @param carried what the chunk before left, if this is a later chunk of a stream; the party frees it.
    * @throws SottoError material when an input was given before; bad-input when its length is wrong.
    */
-  begin(inputShare: Uint8Array, refresh: Source): void {
+  begin(inputShare: Uint8Array, refresh: Source, carried: Carried = new Map()): void {
     if (this.begun) {
       throw new SottoError("material", "this session's correlated randomness is taken; open a new session");
     }
     this.begun = true;
     this.refresh = refresh;
+    this.carried = carried;
     const expected = this.program.inputs.reduce((sum, n) => sum + packedBytes(n.length, n.modulus), 0);
     if (inputShare.length !== expected) {
       throw new SottoError(
@@ -159,12 +165,23 @@ export class Party {
     return out.take();
   }
 
+  /** After the result: this server's shares of what the next chunk needs. They are the caller's now. */
+  carry(): Carried {
+    const kept: Carried = new Map();
+    for (const node of this.program.carries) {
+      kept.set(node.name, present(this.shares[node.id], node.id));
+      this.shares[node.id] = undefined;
+    }
+    return kept;
+  }
+
   /** Frees everything. Safe to call at any moment, more than once. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
     this.material.close();
     this.refresh?.close();
+    for (const node of [...this.program.carried, ...this.program.carries]) this.wipe(node.id);
     for (const list of [
       this.shares,
       this.masks,
@@ -181,6 +198,7 @@ export class Party {
     for (const views of this.views) views?.forEach(freeView);
     for (const tables of this.tables.values()) for (const v of tables.values()) v.free();
     for (const v of this.inputs.values()) v.free();
+    dropCarried(this.ring, this.carried);
     this.views.length = 0;
     this.tables.clear();
     this.inputs.clear();
@@ -194,6 +212,16 @@ export class Party {
   takeInput(node: InputNode): Vector {
     const v = present(this.inputs.get(node.name), node.id);
     this.inputs.delete(node.name);
+    return v;
+  }
+
+  /** @internal For the carried operation. */
+  takeCarried(node: CarriedNode): Vector {
+    const v = present(this.carried.get(node.name), node.id);
+    if (v.length !== node.length) {
+      throw new SottoError("internal", `${node.name} has ${v.length} elements, expected ${node.length}`);
+    }
+    this.carried.delete(node.name);
     return v;
   }
 
@@ -273,9 +301,19 @@ export class Party {
     const all = this.program.lastUse[id];
     if (!all) return;
     for (const used of all) {
-      if (this.program.nodes[used]?.op === "open") this.dropOpening(used);
-      else drop(this.shares, used);
+      const op = this.program.nodes[used]?.op;
+      if (op === "open") this.dropOpening(used);
+      else {
+        if (op === "carried") this.wipe(used);
+        drop(this.shares, used);
+      }
     }
+  }
+
+  /** Before it is freed: what a stream carries outlives no chunk but the next one. */
+  private wipe(id: NodeId): void {
+    const v = this.shares[id];
+    if (v) this.ring.wipe(v, 0, v.length);
   }
 
   private dropOpening(id: NodeId): void {
@@ -285,6 +323,15 @@ export class Party {
     this.views[id]?.forEach(freeView);
     this.views[id] = undefined;
   }
+}
+
+/** Wipes and frees what a stream carries. */
+export function dropCarried(ring: Ring, carried: Carried): void {
+  for (const v of carried.values()) {
+    ring.wipe(v, 0, v.length);
+    v.free();
+  }
+  carried.clear();
 }
 
 function drop(list: (Vector | undefined)[], id: NodeId): void {

@@ -16,7 +16,7 @@ export type Values = Record<string, Float64Array>;
 /** Is shown each node's values, once they are computed. */
 export type Observer = (node: Node, values: Float64Array) => void;
 
-/** Runs the model over reals. @param tensors the model owner's tensors, by the plan's names. */
+/** Runs the model over reals. What a chunk of a stream carries is among inputs and results. @param tensors the model owner's tensors, by the plan's names. */
 export function runClear(program: Program, tensors: Values, inputs: Values, observe?: Observer): Values {
   return run(
     "clear",
@@ -35,6 +35,9 @@ export function runExact(program: Program, plan: Plan, tensors: Values, inputs: 
   const integerInputs: Values = {};
   for (const node of program.inputs) {
     if (node.op === "input") integerInputs[node.name] = integers(lookUp(inputs, node.name), node.scale);
+  }
+  for (const node of program.carried) {
+    integerInputs[node.name] = integers(lookUp(inputs, node.name), node.scale);
   }
   return run(
     "exact",
@@ -77,7 +80,8 @@ function run(
     const result = kind === "clear" ? op.clear(node, context) : op.exact(node, context);
     values[node.id] = result;
     observe?.(node, result);
-    if (node.op === "output") outputs[node.name] = result.map((v) => v * unit(node.scale));
+    if (node.op === "output" || node.op === "carry")
+      outputs[node.name] = result.map((v) => v * unit(node.scale));
     for (const id of program.lastUse[node.id] ?? []) values[id] = undefined;
   }
   return outputs;

@@ -1,4 +1,5 @@
 import type { Node } from "../program/nodes.js";
+import { carried, carry } from "./carry.js";
 import { input, output, parameter, zero } from "./input.js";
 import { lift } from "./lift.js";
 import { linear } from "./linear.js";
@@ -13,6 +14,7 @@ import { truncate } from "./truncate.js";
 
 const operations: { [K in Node["op"]]: Operation<Extract<Node, { op: K }>> } = {
   input,
+  carried,
   parameter,
   zero,
   linear,
@@ -33,6 +35,7 @@ const operations: { [K in Node["op"]]: Operation<Extract<Node, { op: K }>> } = {
   product,
   interpolate,
   output,
+  carry,
 };
 
 /** The operation of a node, at the node's type. */

@@ -7,7 +7,7 @@ import { finishProgram, type Program } from "../program/program.js";
 import type { EmbeddingLayer, Layer } from "./description.js";
 import type { Plan, Sizes, TensorPlan } from "./plan.js";
 import { inputShape, lengthsOf } from "./sizes.js";
-import type { ClientFunction } from "./values.js";
+import type { ClientFunction, PrivateTensor } from "./values.js";
 import { walkAffine, walkProduct, walkReduce, walkSum } from "./walk/elementwise.js";
 import { walkGru } from "./walk/gru.js";
 import { walkConv1d, walkDense, walkTable } from "./walk/linear.js";
@@ -45,8 +45,13 @@ export interface Network {
 
 /** @throws SottoError bad-input for sizes that the model does not take; does-not-fit, naming the layer. */
 export function instantiate(plan: Plan, sizes: Sizes): Network {
+  return walkPlan(plan, plan, sizes);
+}
+
+/** @internal @param skeleton the plan, or the plan with sizes of its inputs left open (plan/stream.ts). */
+export function walkPlan(plan: Plan, skeleton: Skeleton, sizes: Sizes, about: WalkAbout = {}): Network {
   const tensors = new Map(plan.tensors.map((t) => [t.name, t]));
-  return walk(plan, sizes, tensors, {
+  const oracle: Oracle = {
     tensor: (name) => {
       const t = tensors.get(name);
       if (!t) throw new SottoError("plan-mismatch", `the plan has no tensor ${name}`);
@@ -76,8 +81,15 @@ export function instantiate(plan: Plan, sizes: Sizes): Network {
       }
       return bounds;
     },
-  });
+  };
+  return { ...walk(skeleton, sizes, tensors, oracle, about), plan };
 }
+
+/** What a walk is for besides the program: see Walk. */
+export type WalkAbout = Pick<Walk, "timing" | "states"> & {
+  /** Is shown what the outputs are made of. */
+  outputs?: (tensors: Map<string, PrivateTensor>) => void;
+};
 
 /** @internal The walk itself; `tensors` may still be filled by the oracle while it goes on. */
 export function walk(
@@ -85,8 +97,9 @@ export function walk(
   sizes: Sizes,
   tensors: ReadonlyMap<string, TensorPlan>,
   oracle: Oracle,
+  { outputs: onOutputs, ...about }: WalkAbout = {},
 ): Network {
-  const w = new Walk(plan, sizes, new Builder(tensors, plan.profile), oracle);
+  const w = Object.assign(new Walk(plan, sizes, new Builder(tensors, plan.profile), oracle), about);
   for (const [name, constant] of Object.entries(plan.constants)) w.constants.set(name, constant);
   for (const input of plan.inputs) {
     const shape = inputShape(input, sizes);
@@ -96,9 +109,12 @@ export function walk(
   }
   for (const layer of plan.layers) {
     w.builder.label = layer.name;
+    w.timing?.before(w, layer);
     walkLayer(w, layer);
+    w.timing?.after(w, layer);
   }
   const outputs = w.outputs();
+  onOutputs?.(new Map(plan.outputs.map(({ name }) => [name, w.tensors.get(name)!])));
   return { plan: plan as Plan, sizes, program: finishProgram(w.builder.nodes), inputs: w.inputs, outputs };
 }
 

@@ -47,6 +47,11 @@ export class Builder {
     return this.shared({ op: "input", name, ...value(length, 0, scale, -bound, bound) });
   }
 
+  /** What the chunk before left, |integer| <= bound. */
+  carried(name: string, length: number, scale: number, bound: number): SharedNode {
+    return this.shared({ op: "carried", name, ...value(length, 0, scale, -bound, bound) });
+  }
+
   /** A bias vector of the model, repeated `rows` times. */
   parameter(tensor: string, rows: number): SharedNode {
     const t = this.tensor(tensor);
@@ -399,6 +404,12 @@ export class Builder {
 
   output(name: string, x: SharedNode): SharedNode {
     return this.shared({ op: "output", name, x: x.id, ...value(x.length, x.level, x.scale, x.lo, x.hi) });
+  }
+
+  /** Keeps x for the next chunk. */
+  carry(name: string, x: SharedNode): SharedNode {
+    if (x.room < WORD) throw this.internal(`${name} is carried with ${x.room} bits of ${WORD}`);
+    return this.shared({ op: "carry", name, x: x.id, ...value(x.length, x.level, x.scale, x.lo, x.hi) });
   }
 
   private opening(x: SharedNode, exactModulus?: number): OpenNode {

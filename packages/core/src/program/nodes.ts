@@ -38,6 +38,11 @@ export interface InputNode extends SharedValue {
   op: "input";
   name: string;
 }
+/** What the chunk before left (plan/stream.ts): the servers hold its shares, mod 2^64. */
+export interface CarriedNode extends SharedValue {
+  op: "carried";
+  name: string;
+}
 /** The model owner's share of a vector (a bias), repeated `rows` times. */
 export interface ParameterNode extends SharedValue {
   op: "parameter";
@@ -187,6 +192,13 @@ export interface OutputNode extends SharedValue {
   x: NodeId;
 }
 
+/** What the next chunk gets: the servers keep its shares, mod 2^64, and send them to nobody. */
+export interface CarryNode extends SharedValue {
+  op: "carry";
+  name: string;
+  x: NodeId;
+}
+
 /** An activation's output before it is used: selected in a round of its own, or looked up where it is used. */
 export type Activated = Selection | Looked;
 
@@ -210,6 +222,7 @@ export interface Selection {
 
 export type SharedNode =
   | InputNode
+  | CarriedNode
   | ParameterNode
   | ZeroNode
   | LinearNode
@@ -228,7 +241,8 @@ export type SharedNode =
   | LiftNode
   | ProductNode
   | InterpolateNode
-  | OutputNode;
+  | OutputNode
+  | CarryNode;
 
 export type Node = SharedNode | OpenNode;
 
@@ -236,6 +250,7 @@ export type Node = SharedNode | OpenNode;
 export function operands(node: Node): NodeId[] {
   switch (node.op) {
     case "input":
+    case "carried":
     case "parameter":
     case "zero":
       return [];

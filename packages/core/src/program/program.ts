@@ -8,7 +8,15 @@
 import { SottoError } from "../errors.js";
 import { packedBytes } from "../ring/packed.js";
 import { signedBits } from "./bits.js";
-import { type Node, type NodeId, type OpenNode, operands, type SharedNode } from "./nodes.js";
+import {
+  type CarriedNode,
+  type CarryNode,
+  type Node,
+  type NodeId,
+  type OpenNode,
+  operands,
+  type SharedNode,
+} from "./nodes.js";
 
 const WORD = 64;
 
@@ -24,6 +32,9 @@ export interface Program {
   stages: readonly Stage[];
   inputs: readonly SharedNode[];
   outputs: readonly SharedNode[];
+  /** What the servers hold from the chunk before, and what they keep for the next one. */
+  carried: readonly CarriedNode[];
+  carries: readonly CarryNode[];
   /** lastUse[id]: the nodes whose values are not needed any more once `id` has been run. */
   lastUse: readonly (readonly NodeId[] | undefined)[];
 }
@@ -61,6 +72,8 @@ export function finishProgram(recorded: readonly Node[]): Program {
     stages,
     inputs: live.filter((n): n is SharedNode => n.op === "input"),
     outputs: live.filter((n): n is SharedNode => n.op === "output"),
+    carried: live.filter((n) => n.op === "carried"),
+    carries: live.filter((n) => n.op === "carry"),
     lastUse: lastUses(stages, nodes.length),
   };
 }
@@ -73,12 +86,15 @@ export function* inOrder(program: Program): Generator<Node> {
   }
 }
 
-/** Drops what no output needs. Inputs stay: they are the client's message. */
+/** What is there whether or not an output needs it: the client's message, and what is kept between chunks. */
+const STAYS = new Set<Node["op"]>(["input", "output", "carried", "carry"]);
+
+/** Drops what no output needs. */
 function prune(recorded: readonly Node[]): (Node | undefined)[] {
   const needed = new Set<NodeId>();
   for (let id = recorded.length - 1; id >= 0; id--) {
     const node = recorded[id]!;
-    if (node.op !== "output" && node.op !== "input" && !needed.has(id)) continue;
+    if (!STAYS.has(node.op) && !needed.has(id)) continue;
     needed.add(id);
     for (const operand of operands(node)) needed.add(operand);
   }
@@ -123,6 +139,11 @@ function assignModuli(nodes: readonly (Node | undefined)[]): void {
       case "output":
         node.modulus = signedBits(node.lo, node.hi);
         need(node.x, node.modulus, node);
+        break;
+      case "carry":
+        // all bits: the next chunk reads it as this one would read it on
+        node.modulus = WORD;
+        need(node.x, WORD, node);
         break;
       case "open": {
         const x = nodes[node.x] as SharedNode;

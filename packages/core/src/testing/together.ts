@@ -2,7 +2,7 @@
 import { cost } from "../interpret/cost.js";
 import { Dealer } from "../interpret/dealer.js";
 import { CorrectedMaterial, outputStream, SeedMaterial } from "../interpret/material.js";
-import { Party } from "../interpret/party.js";
+import { type Carried, Party } from "../interpret/party.js";
 import type { Values } from "../interpret/plain.js";
 import { DealerSetup, type PartyModel, PartySetup } from "../interpret/setup.js";
 import type { Compiled } from "../plan/compile.js";
@@ -45,6 +45,7 @@ export interface Transcript {
 /**
  * One private inference; throws if what crosses the wire differs from the declared cost.
  * @param watch gets both servers before they begin.
+ * @param carried what both hold of the chunk before; in the result, what they hold for the next one.
  */
 export function inferTogether(
   ring: Ring,
@@ -53,7 +54,8 @@ export function inferTogether(
   inputs: Values,
   random: RandomBytes,
   watch?: (parties: readonly Party[]) => void,
-): { outputs: ReturnType<typeof reconstruct>; transcript: Transcript } {
+  carried?: [Carried, Carried],
+): { outputs: ReturnType<typeof reconstruct>; transcript: Transcript; carried: [Carried, Carried] } {
   const { program } = network;
   const seeds: Shares = [random(SEED_BYTES), random(SEED_BYTES)];
   const dealer = Dealer.fromSeeds(ring, program, deployment.setup, seeds);
@@ -73,7 +75,7 @@ export function inferTogether(
   const inputShares = shareInputs(ring, network, inputs, random);
   const nonces: Shares = [random(SEED_BYTES), random(SEED_BYTES)];
   parties.forEach((party, i) => {
-    party.begin(inputShares[i]!, outputStream(ring, nonces));
+    party.begin(inputShares[i]!, outputStream(ring, nonces), carried?.[i]);
   });
   const messages: Shares[] = [];
   for (let round = 1; round <= rounds(program); round++) {
@@ -83,11 +85,13 @@ export function inferTogether(
     parties[1].accept(pair[0]);
   }
   const outputShares: Shares = [parties[0].result(), parties[1].result()];
+  const kept: [Carried, Carried] = [parties[0].carry(), parties[1].carry()];
   for (const player of [...parties, dealer]) player.close();
   checkCost(network, messages, corrections);
   return {
     outputs: reconstruct(ring, network, outputShares),
     transcript: { messages, corrections, inputShares, outputShares },
+    carried: kept,
   };
 }
 

@@ -18,6 +18,7 @@ import type { Operand } from "../operand.js";
 import type { Precision } from "../plan.js";
 import { initialTensors } from "../tensors.js";
 import { unfold } from "./affine.js";
+import { heldState, stateName } from "./carried.js";
 import { realBound, type Walk } from "./walk.js";
 
 export function walkGru(walk: Walk, layer: GruLayer): void {
@@ -38,8 +39,8 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
   );
   const order = active.flatMap((rows, t) => (rows.length > 0 ? [t] : []));
   if (layer.reverse) order.reverse();
-  const [first] = order;
-  if (first === undefined) {
+  const [earliest] = order;
+  if (earliest === undefined) {
     nothing(walk, layer, steps, batch);
     return;
   }
@@ -51,20 +52,21 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
     order.every((t) => active[t]!.length === batch) && order.length === steps
       ? folded.elements
       : joined(active.map((_, t) => rowsOf(t)));
-  const together = pool.level(rowsOf(first)) === pool.level(everything);
+  const together = pool.level(rowsOf(earliest)) === pool.level(everything);
   const parts = together ? [everything] : order.map(rowsOf);
   const factors = parts.map((elements) => walk.factor(pool.collect(elements)));
 
   walk.mapName(layer.name, folded.folds);
   const functions = gruFunctions(layer);
-  const initial = initialState(walk, layer, batch);
+  const held = walk.states?.of(layer.name);
+  const initial = held ? undefined : initialState(walk, layer, batch);
   const operand = common(factors.map((f) => f.operand));
   const bounds = walk.oracle.gruBounds(
     layer,
     folded.folds,
     functions,
     operand,
-    stateOperand(functions, initial, precision),
+    stateOperand(functions, held?.start ?? (initial ? realBound(initial) : 0), precision),
   );
   const tables = gruTables(functions, bounds, precision);
   const most = Math.floor(maxSteps(tables.state?.outputScale ?? tables.n.outputScale, precision.operand));
@@ -77,15 +79,20 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
   }
   const gru: GruStep = { name: layer.name, resetAfter: layer.resetAfter, precision, bounds, tables };
   const scale = stateScale(tables, precision);
-  let h = pool.tensor(
-    [batch, H],
-    [initial ? builder.rescale(initial, scale) : builder.zero(batch * H, scale)],
-  ).data;
-
   // the same for every number of steps, so that the layers behind are, too
-  const largest =
-    Math.ceil(Math.max(functions.state, initial ? realBound(initial) : 0) * 2 ** scale) +
-    2 ** (scale - precision.operand - 1);
+  const reach = Math.max(functions.state, held?.start ?? (initial ? realBound(initial) : 0));
+  const largest = Math.ceil(reach * 2 ** scale) + 2 ** (scale - precision.operand - 1);
+  const first = held
+    ? heldState(builder, held, { length: batch * H, scale, reach, largest })
+    : initial
+      ? builder.rescale(initial, scale)
+      : builder.zero(batch * H, scale);
+  walk.states?.begins(layer.name, {
+    start: initial ? realBound(initial) : 0,
+    most: tables.state ? Infinity : most,
+  });
+  let h = pool.tensor([batch, H], [first]).data;
+
   builder.mayLift = false;
   const inputOf = ({ value }: { value: SharedNode }) =>
     gruInput(builder, gru, value, value.length / inputSize, value.scale - operand.scale);
@@ -117,6 +124,7 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
     if (layer.padding === "carry") idle = sequence[t];
   }
   builder.mayLift = true;
+  if (walk.states) builder.carry(stateName(layer.name), pool.collect(h));
   if (layer.padding === "carry") carry(sequence, active, zero, layer.reverse ?? false);
   const [Y, last] = layer.outputs;
   if (Y) walk.tensors.set(Y, { shape: [steps, 1, batch, H], data: joined(sequence) });
@@ -198,15 +206,9 @@ function common(operands: readonly Operand[]): Operand {
 /** A state's own scale may be more than 40 bits; its start needs no more than these. */
 const INITIAL_SCALE = 28;
 
-/** The state as operand of products: the larger of its bound and that of its start. */
-function stateOperand(
-  f: GruFunctions,
-  initial: SharedNode | undefined,
-  { operand, weight }: Precision,
-): Operand {
-  const start = initial
-    ? Math.floor((Math.max(-initial.lo, initial.hi) / 2 ** initial.scale) * 2 ** operand) + 1
-    : 0;
+/** The state as operand of products: the larger of its bound and that of its start. @param initial |start| at most. */
+function stateOperand(f: GruFunctions, initial: number, { operand, weight }: Precision): Operand {
+  const start = initial > 0 ? Math.floor(initial * 2 ** operand) + 1 : 0;
   const bound = Math.max(Math.ceil(f.state * 2 ** operand), start);
   return { shift: 0, scale: operand, bound, room: WORD - operand, weightScale: weight };
 }

@@ -11,6 +11,8 @@ import { activationTable } from "../table.js";
 import type { Fold, LayerTensors } from "../tensors.js";
 import { Pool, type PrivateTensor } from "../values.js";
 import { settle } from "./affine.js";
+import type { CarriedStates } from "./carried.js";
+import type { Timing } from "./timing.js";
 
 /** A run's input at most: a server must not be made to build an endless program by the sizes it is sent. */
 export const MAX_INPUT_ELEMENTS = 2 ** 22;
@@ -52,6 +54,10 @@ export class Walk {
   /** Public lengths, by the input's name. */
   readonly lengths = new Map<string, (number | undefined)[]>();
   readonly inputs: NetworkInput[] = [];
+  /** While it is found out whether the network can be streamed: the time step of each element. */
+  timing?: Timing;
+  /** In a chunk of a stream: the states that the layers begin with and leave. */
+  states?: CarriedStates;
   private readonly maps = new Map<string, number>();
   private readonly finished = new WeakMap<PrivateTensor, PrivateTensor>();
   /** What unfold() found, by the elements' array: both directions of a layer read the same. */
@@ -88,9 +94,13 @@ export class Walk {
         `input ${name} of shape [${shape}] has ${length} numbers; a run takes at most ${MAX_INPUT_ELEMENTS}`,
       );
     }
+    // a later chunk does not need what only begins the first one
+    if (this.states?.isOver(name)) return this.pool.tensor(shape, [this.builder.zero(length, scale)]);
     this.inputs.push({ ...about, range });
     const node = this.builder.input(name, length, scale, Math.round(most * 2 ** scale));
-    return this.pool.tensor(shape, [node]);
+    const tensor = this.pool.tensor(shape, [node]);
+    this.timing?.input(name, about.shape, tensor);
+    return tensor;
   }
 
   /** One value holding these elements, in this order. */
@@ -123,6 +133,7 @@ export class Walk {
     const y = this.builder.finish(this.builder.activation(table, x));
     const result = this.pool.tensor(t.shape, [y]);
     this.finished.set(t, result);
+    this.timing?.moved(t.data, result.data);
     return result;
   }
 
