@@ -7,3 +7,4 @@ export * from "./model.js";
 export type { ModelOptions } from "./public-part.js";
 export type { Retry, RetryOptions } from "./retry.js";
 export type { InferStats, Saw, ServerStats } from "./stats.js";
+export { ModelStream, type StepResult, type StreamOptions } from "./stream.js";

@@ -53,9 +53,30 @@ export interface HttpReply {
   body: Uint8Array;
 }
 
+/** A WebSocket that is open. Messages of text are JSON. */
+export interface Socket {
+  send(message: string | Uint8Array): void;
+  /** Set before anything is sent. */
+  onMessage: (message: string | Uint8Array) => void;
+  /** Called once, also after close(). */
+  onClose: (error: SottoError) => void;
+  close(): void;
+}
+
+export interface SocketRequest {
+  /** The whole address, wss. */
+  url: string;
+  /** Role that the server's certificate must name. */
+  role: "server-0" | "server-1";
+  protocol: string;
+  signal: AbortSignal;
+}
+
 /** Carries HTTP requests. It throws SottoError unreachable or tls, naming the address. */
 export interface HttpTransport {
   request(request: HttpRequest): Promise<HttpReply>;
+  /** For streams. */
+  socket?(request: SocketRequest): Promise<Socket>;
   close(): void;
 }
 
@@ -111,6 +132,15 @@ export class ServerApi {
     const seconds = Number(reply.header("retry-after"));
     const after = seconds > 0 ? { retryAfterMs: seconds * 1000 } : {};
     throw new SottoError(code, `${this.name}: ${message}`, after);
+  }
+
+  /** Opens a WebSocket. @throws SottoError unreachable, tls, unsupported: the transport has none. */
+  socket(path: string, protocol: string, signal: AbortSignal): Promise<Socket> {
+    const { transport } = this;
+    if (!transport.socket) throw new SottoError("unsupported", "this transport carries no WebSockets");
+    const role = this.index === 0 ? "server-0" : "server-1";
+    const url = `${this.url.replace(/^http/, "ws")}${path}`;
+    return transport.socket({ url, role, protocol, signal });
   }
 
   async json(path: string, signal: AbortSignal): Promise<unknown> {

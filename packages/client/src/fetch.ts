@@ -1,6 +1,7 @@
 /** HTTP through fetch, for browsers. The browser chooses the client's certificate. */
 import { SottoError } from "@sotto/core";
-import type { HttpReply, HttpRequest, HttpTransport } from "./cluster.js";
+import type { HttpReply, HttpRequest, HttpTransport, SocketRequest } from "./cluster.js";
+import { openSocket, type WebSocketLike } from "./socket.js";
 
 export const fetchTransport: HttpTransport = {
   async request({ method, url, headers, body, signal }: HttpRequest): Promise<HttpReply> {
@@ -18,6 +19,12 @@ export const fetchTransport: HttpTransport = {
         cause,
       });
     }
+  },
+  async socket(request: SocketRequest) {
+    return openSocket(
+      () => new WebSocket(request.url, request.protocol) as unknown as WebSocketLike,
+      request,
+    );
   },
   close() {},
 };

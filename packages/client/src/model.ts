@@ -7,7 +7,9 @@ import {
   prepareInputs,
   type Ring,
   reconstruct,
+  type Sizes,
   SottoError,
+  Streaming,
   shareInputs,
   sizesOf,
   systemRandom,
@@ -17,6 +19,7 @@ import { type CallOptions, modelPath, parse, underDeadline } from "./cluster.js"
 import type { Servers } from "./public-part.js";
 import { isPassing, type Retry, type RetryOptions, withRetries } from "./retry.js";
 import { type InferStats, merge, type ServerStats, serverStats } from "./stats.js";
+import { ModelStream, type StreamOptions } from "./stream.js";
 
 /** What an inference is doing. An attempt that is repeated has fresh shares and a fresh session. */
 export type Progress =
@@ -54,6 +57,7 @@ export class RemoteModel {
   private readonly tables: Record<string, Tensor>;
   private readonly networks = new Map<string, Network>();
   private readonly running = new Set<AbortController>();
+  private readonly streams = new Set<ModelStream>();
   private closed = false;
 
   /** @internal See Client.model(). */
@@ -106,9 +110,34 @@ export class RemoteModel {
     });
   }
 
+  /**
+   * Opens a stream: the model goes on from call to call, over time steps as they come.
+   * @throws SottoError unsupported, naming the layer that needs the whole sequence; plan-mismatch, not-found,
+   * unreachable, tls, timeout, and what a server states.
+   */
+  stream(options: StreamOptions = {}): Promise<ModelStream> {
+    if (this.closed) return Promise.reject(new SottoError("internal", "the model has been closed"));
+    return underDeadline(options, `stream of ${this.name}`, async ({ signal }) => {
+      const streaming = new Streaming(this.plan, {
+        sizes: allSizes(this.plan, options.sizes ?? {}),
+        steps: options.steps ?? 1,
+      });
+      const { name, hash, servers, ring, tables } = this;
+      const stream = await ModelStream.open(
+        { name, hash, servers, ring, tables, streaming },
+        options,
+        signal,
+      );
+      this.streams.add(stream);
+      stream.onEnd = () => this.streams.delete(stream);
+      return stream;
+    });
+  }
+
   /** Cancels what is running. */
   close(): void {
     this.closed = true;
+    for (const stream of [...this.streams]) void stream.close();
     for (const c of this.running) c.abort(new SottoError("unreachable", "the model was closed by its user"));
   }
 
@@ -172,6 +201,12 @@ export class RemoteModel {
     if (this.networks.size > KEPT) this.networks.delete(this.networks.keys().next().value!);
     return network;
   }
+}
+
+/** Every open size 1, where it is not given. */
+function allSizes(plan: Plan, given: Sizes): Sizes {
+  const names = plan.inputs.flatMap((i) => i.shape).filter((d) => typeof d === "string");
+  return { ...Object.fromEntries(names.map((name) => [name, 1])), ...given };
 }
 
 function statsOf(header: string | undefined, whose: string): ServerStats {

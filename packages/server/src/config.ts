@@ -36,6 +36,10 @@ const limits = z.strictObject({
     .int()
     .min(0)
     .default(2 ** 23),
+  /** Streams at the same time. Each holds its state, and the randomness of its next chunk. */
+  maxStreams: z.number().int().min(1).default(64),
+  /** A stream without a step for so long is ended, in milliseconds. */
+  streamIdleMs: z.number().int().min(100).default(300_000),
 });
 
 const dealerConfig = z.strictObject({

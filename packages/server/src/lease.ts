@@ -2,6 +2,7 @@
 export class Leased<T extends { free(): void }> {
   readonly value: T;
   private users = 1;
+  private readonly listeners: (() => void)[] = [];
 
   /** The maker is the first user. */
   constructor(value: T) {
@@ -15,6 +16,14 @@ export class Leased<T extends { free(): void }> {
   }
 
   release(): void {
-    if (--this.users === 0) this.value.free();
+    if (--this.users > 0) return;
+    this.value.free();
+    for (const listener of this.listeners) listener();
+  }
+
+  /** Called when the last user has released it; at once if that has been. */
+  onFree(listener: () => void): void {
+    if (this.users === 0) listener();
+    else this.listeners.push(listener);
   }
 }

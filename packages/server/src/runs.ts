@@ -1,5 +1,6 @@
 /** Plans with their sizes fixed, kept for the next session of the same sizes. */
 import {
+  type ChunkKind,
   type Cost,
   cost,
   instantiate,
@@ -11,9 +12,16 @@ import {
   runHash,
   type Sizes,
   SottoError,
+  Streaming,
   stageCorrectionBytes,
 } from "@sotto/core";
 import { DEFAULT_MAX_PAYLOAD } from "@sotto/wire";
+
+/** What a session of a stream runs. */
+export interface Chunk {
+  steps: number;
+  kind: ChunkKind;
+}
 
 export interface Run {
   network: Network;
@@ -21,6 +29,8 @@ export interface Run {
   hash: string;
   cost: Cost;
   stages: number;
+  /** Of a chunk of a stream. */
+  chunk?: Chunk;
   /** Bytes of memory that each stage's correlated randomness takes from when it is prepared until it is used. */
   prepared: Float64Array;
 }
@@ -29,18 +39,41 @@ const KEPT = 16;
 
 export class Runs {
   private readonly kept = new Map<string, Run>();
+  private readonly streamings = new Map<string, Streaming>();
 
-  /** @throws SottoError bad-input, does-not-fit: sizes that the plan does not take, or too large for a frame. */
-  get(plan: Plan, planHash: string, sizes: Sizes): Run {
-    const key = `${planHash} ${sizesText(sizes)}`;
-    const known = this.kept.get(key);
-    // the most recently used stays longest
-    this.kept.delete(key);
-    const run = known ?? makeRun(plan, sizes);
-    this.kept.set(key, run);
-    if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value!);
-    return run;
+  /**
+   * @param chunk of a stream; then the sizes are those besides time.
+   * @throws SottoError bad-input, does-not-fit: sizes that the plan does not take, or too large for a frame; unsupported:
+   * a model that cannot be streamed.
+   */
+  get(plan: Plan, planHash: string, sizes: Sizes, chunk?: Chunk): Run {
+    const key = `${planHash} ${sizesText(sizes)} ${chunkText(chunk)}`;
+    return recent(this.kept, key, () => {
+      if (!chunk) return makeRun(instantiate(plan, sizes), runHash(plan, sizes));
+      const streaming = this.streaming(plan, planHash, sizes, chunk.steps);
+      return { ...makeRun(streaming.chunk(chunk.kind), streaming.hash(chunk.kind)), chunk };
+    });
   }
+
+  /** @throws SottoError unsupported, naming the layer that cannot be streamed; bad-input, does-not-fit. */
+  streaming(plan: Plan, planHash: string, sizes: Sizes, steps: number): Streaming {
+    const key = `${planHash} ${sizesText(sizes)} ${steps}`;
+    return recent(this.streamings, key, () => new Streaming(plan, { sizes, steps }));
+  }
+}
+
+/** The most recently used stay longest. */
+function recent<T>(kept: Map<string, T>, key: string, make: () => T): T {
+  const found = kept.get(key) ?? make();
+  kept.delete(key);
+  kept.set(key, found);
+  if (kept.size > KEPT) kept.delete(kept.keys().next().value!);
+  return found;
+}
+
+/** What a session runs of a stream, as text. */
+export function chunkText(chunk: Chunk | undefined): string {
+  return chunk ? `${chunk.kind} of ${chunk.steps} steps` : "whole";
 }
 
 /** Sizes in a fixed order, as text. */
@@ -49,9 +82,8 @@ export function sizesText(sizes: Sizes): string {
   return JSON.stringify(Object.fromEntries(sorted));
 }
 
-function makeRun(plan: Plan, sizes: Sizes): Run {
-  const network = instantiate(plan, sizes);
-  const { program } = network;
+function makeRun(network: Network, hash: string): Run {
+  const { program, sizes } = network;
   const stages = program.stages.length;
   let largest = 1;
   for (let s = 0; s < stages; s++) {
@@ -69,5 +101,5 @@ function makeRun(plan: Plan, sizes: Sizes): Run {
     );
   }
   const prepared = Float64Array.from(program.stages, (_, stage) => preparedBytes(program, stage));
-  return { network, hash: runHash(plan, sizes), cost: cost(program), stages, prepared };
+  return { network, hash, cost: cost(program), stages, prepared };
 }

@@ -7,4 +7,5 @@ export { heartbeat } from "./heartbeat.js";
 export * from "./link.js";
 export * from "./messages.js";
 export { checkPlan } from "./plan-check.js";
+export * from "./stream.js";
 export { Traffic } from "./traffic.js";

@@ -26,6 +26,12 @@ export const hex32 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"
 const MAX_SIZE = 2 ** 24;
 export const sizes = z.record(z.string().max(200), z.number().int().min(0).max(MAX_SIZE));
 
+/** What a session of a stream runs: so many time steps, from the state that the one before left. */
+export const chunk = z.object({
+  steps: z.number().int().min(1).max(MAX_SIZE),
+  kind: z.enum(["start", "continue", "renew"]),
+});
+
 const text = z.string().max(2000);
 const type = <T extends string>(name: T) => z.literal(name);
 
@@ -54,9 +60,18 @@ export const controlMessage = z.discriminatedUnion("type", [
   z.object({ type: type("changed") }),
 
   /** Server 0 to the dealer: randomness for one session. */
-  z.object({ type: type("deal"), session: id, setup: id, plan: hex32, sizes }),
+  z.object({ type: type("deal"), session: id, setup: id, plan: hex32, sizes, chunk: chunk.optional() }),
   /** The dealer to each server: its seed for this session, and the id of the randomness. */
-  z.object({ type: type("dealt"), session: id, deal: id, setup: id, plan: hex32, sizes, seed: hex32 }),
+  z.object({
+    type: type("dealt"),
+    session: id,
+    deal: id,
+    setup: id,
+    plan: hex32,
+    sizes,
+    chunk: chunk.optional(),
+    seed: hex32,
+  }),
   /** A server to the dealer: so many more stages may be sent. */
   z.object({
     type: type("credit"),

@@ -2,7 +2,9 @@
 import { Agent, request as httpsRequest } from "node:https";
 import { SottoError } from "@sotto/core";
 import { checkRole, networkError, readAuthority, readIdentity, tlsOptions } from "@sotto/wire/node";
-import type { Cluster, HttpReply, HttpRequest, HttpTransport } from "../cluster.js";
+import { WebSocket } from "ws";
+import type { Cluster, HttpReply, HttpRequest, HttpTransport, Socket, SocketRequest } from "../cluster.js";
+import { openSocket, type WebSocketLike } from "../socket.js";
 
 /** @throws SottoError bad-config, tls: what is wrong with the certificate, before anything is sent. */
 export function httpsTransport(cluster: Cluster): HttpTransport {
@@ -22,10 +24,26 @@ export function httpsTransport(cluster: Cluster): HttpTransport {
   };
   return {
     request: (request) => send(agents[request.role], request, true),
+    socket: (wanted) => openNodeSocket(wanted, tlsOptions(identity)),
     close() {
       for (const agent of Object.values(agents)) agent.destroy();
     },
   };
+}
+
+function openNodeSocket(wanted: SocketRequest, tls: ReturnType<typeof tlsOptions>): Promise<Socket> {
+  const { url, protocol, role } = wanted;
+  const what = `${role.replace("-", " ")} (${new URL(url).origin})`;
+  const make = () =>
+    new WebSocket(url, protocol, {
+      ...tls,
+      perMessageDeflate: false,
+      checkServerIdentity: ((_host: string, certificate: Parameters<typeof checkRole>[0]) =>
+        checkRole(certificate, role, what)) as never,
+    });
+  return openSocket(make as () => unknown as () => WebSocketLike, wanted, (event) =>
+    networkError((event as { error?: unknown }).error ?? event, what),
+  );
 }
 
 /**

@@ -23,7 +23,7 @@ const TRIALS = [3, 4];
 
 /** What is public about a stream besides the plan. */
 export interface StreamShape {
-  /** Sizes that the model leaves open, but for that of time. */
+  /** Sizes that the model leaves open; that of time is left out. */
   sizes: Sizes;
   /** Time steps of each chunk. */
   steps: number;
@@ -61,13 +61,14 @@ export class Streaming {
         `chunks of ${shape.steps} time steps; expected a positive whole number`,
       );
     const { axis, outputAxes, timing } = findTime(plan, shape.sizes);
+    const { [axis.name]: _, ...sizes } = shape.sizes;
     this.plan = plan;
-    this.shape = shape;
+    this.shape = { sizes, steps: shape.steps };
     this.timeAxes = axis.axes;
     this.outputAxes = outputAxes;
     this.initialInputs = timing.initialInputs;
     this.skeleton = { ...plan, inputs: axis.inputs };
-    this.sizes = { ...shape.sizes, [axis.name]: shape.steps };
+    this.sizes = { ...sizes, [axis.name]: shape.steps };
     this.chunk("start");
   }
 

@@ -166,7 +166,7 @@ export class Desk {
     this.log.info({ setup, model: plan.name, plan: hash }, "set-up dealt");
   }
 
-  private deal({ session, setup, plan, sizes }: Message<"deal">): void {
+  private deal({ session, setup, plan, sizes, chunk }: Message<"deal">): void {
     this.checkOpen();
     const links = this.both();
     const known = this.setups.get(setup);
@@ -181,14 +181,20 @@ export class Desk {
     if (this.dealings.size >= MAX_DEALINGS) {
       throw new SottoError("unreachable", `the dealer serves ${MAX_DEALINGS} sessions already; try again`);
     }
-    const run = this.runs.get(known.plan, plan, sizes);
+    const run = this.runs.get(known.plan, plan, sizes, chunk);
     if (!this.seen.add(session)) {
       throw new SottoError("conflict", `session ${session} has had its randomness; open a new session`);
     }
-    this.send(session, setup, run, known, links);
+    this.send({ session, setup, sizes, chunk }, run, known, links);
   }
 
-  private send(session: string, setup: string, run: Run, known: SetUp, links: [Link, Link]): void {
+  private send(
+    about: Pick<Message<"deal">, "session" | "setup" | "sizes" | "chunk">,
+    run: Run,
+    known: SetUp,
+    links: [Link, Link],
+  ): void {
+    const { session } = about;
     const deal = hex(this.random(ID_BYTES));
     const seeds = [this.random(SEED_BYTES), this.random(SEED_BYTES)] as const;
     const began = performance.now();
@@ -219,11 +225,9 @@ export class Desk {
     links.forEach((link, i) => {
       link.control({
         type: "dealt",
-        session,
+        ...about,
         deal,
-        setup,
         plan: hash,
-        sizes: run.network.sizes,
         seed: hex(seeds[i]!),
       });
     });

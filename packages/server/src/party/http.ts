@@ -9,6 +9,8 @@ import { sendError, statedBy } from "../api/errors.js";
 import { type ApiContext, handlersOf, TABLE } from "../api/handlers.js";
 import { OCTETS, REPLY_HEADERS, REQUEST_HEADERS, type Route, type RouteName } from "../api/routes.js";
 import { Answering } from "./answering.js";
+import { serveStreams } from "./streams/socket.js";
+import type { Streams } from "./streams/streams.js";
 
 export interface ApiOptions extends ApiContext, Omit<Gate, "party"> {
   address: Address;
@@ -18,6 +20,7 @@ export interface ApiOptions extends ApiContext, Omit<Gate, "party"> {
   withoutCertificate: boolean;
   /** Origins of web pages that may use the API; "*" for any. */
   origins: readonly string[] | undefined;
+  streams: Streams;
 }
 
 export interface Api {
@@ -63,6 +66,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const answering = new Answering();
   app.addHook("onRequest", async (_request, reply) => answering.begin(reply.raw));
   addRoutes(app, options);
+  const closeStreams = serveStreams(app.server, options);
   try {
     await app.listen(address);
   } catch (cause) {
@@ -76,7 +80,10 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     port: (app.server.address() as AddressInfo).port,
     routes,
     idle: () => answering.idle(),
-    close: () => app.close(),
+    close: async () => {
+      closeStreams();
+      await app.close();
+    },
   };
 }
 

@@ -22,7 +22,7 @@ export function agree(
 }
 
 /** @throws SottoError bad-input when a share is not of a run's length. */
-export function checkShare({ input, sizes }: InferRequest, run: Run): void {
+export function checkShare(input: Uint8Array, { sizes }: InferRequest, run: Run): void {
   const { inputBytes } = run.cost;
   if (input.length === inputBytes) return;
   throw new SottoError(

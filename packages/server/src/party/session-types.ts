@@ -1,12 +1,12 @@
 /** What goes into a session and what comes out. */
 import type { Context } from "@opentelemetry/api";
-import type { Ring, Sizes } from "@sotto/core";
+import type { Carried, Ring, Sizes } from "@sotto/core";
 import type { Logger } from "../log.js";
 import type { Tally } from "../observe/tally.js";
-import type { Runs } from "../runs.js";
+import type { Chunk, Runs } from "../runs.js";
 import type { Ahead } from "./ahead.js";
 import type { Connections } from "./connections.js";
-import type { SetUps } from "./setups.js";
+import type { SetUp, SetUps } from "./setups.js";
 
 /** What a client asks one server for. */
 export interface InferRequest {
@@ -14,8 +14,10 @@ export interface InferRequest {
   /** Hash of the plan that the client expects. */
   plan: string;
   sizes: Sizes;
-  /** The client's input share for this server. */
-  input: Uint8Array;
+  /** The client's input share for this server; of a chunk, it comes later (Session.feed). */
+  input?: Uint8Array;
+  /** A chunk of a stream, under the set-up of the stream. */
+  stream?: Chunk & { setUp: SetUp };
   /** performance.now() when the request arrived. */
   arrived: number;
   /** Of the client's span, where it states one. */
@@ -37,6 +39,8 @@ export interface ServerStats {
 
 export interface InferResult {
   output: Uint8Array;
+  /** This server's shares of what the next chunk of the stream needs: the receiver's to free. */
+  carried: Carried;
   stats: ServerStats;
   /** Deployment of the model that was run. */
   version: string;

@@ -5,11 +5,19 @@
  * Its randomness is take-once by construction: the seed comes with a deal id that the dealer draws for this one
  * request, goes into one Party, and the Party takes one input.
  */
-import { outputStream, type Party, SEED_BYTES, SottoError, systemRandom } from "@sotto/core";
+import {
+  type Carried,
+  dropCarried,
+  outputStream,
+  type Party,
+  SEED_BYTES,
+  SottoError,
+  systemRandom,
+} from "@sotto/core";
 import { asSottoError, frameTag, type Link, type Message, stateError, type Tag } from "@sotto/wire";
 import { Watch } from "../observe/watch.js";
 import { hex } from "../parties.js";
-import { type Run, sizesText } from "../runs.js";
+import { chunkText, type Run, sizesText } from "../runs.js";
 import { takeRandomness } from "./randomness.js";
 import { Rounds } from "./rounds.js";
 import { agree, checkShare, dealerLost, failureLevel, peerLost } from "./session-errors.js";
@@ -53,6 +61,8 @@ export class Session {
   private begun: number | undefined;
   private watch: Watch | undefined;
   private ended = false;
+  /** What the chunk before left, until the Party has it. */
+  private carried: Carried = new Map();
 
   constructor(id: string, context: SessionContext, onEnd: (session: Session, error?: SottoError) => void) {
     this.id = id;
@@ -70,24 +80,41 @@ export class Session {
     return this.request !== undefined;
   }
 
+  /** Whether it is a chunk of a stream whose input has not come. */
+  get isWaiting(): boolean {
+    return this.request?.stream !== undefined && !this.request.input;
+  }
+
   /** The client's request. @throws (rejects with) SottoError: why there is no result. */
   infer(request: InferRequest): Promise<InferResult> {
     this.request = request;
     this.patience.renew();
-    this.watch = new Watch(this.context.tally, {
-      session: this.id,
-      name: "sotto.session",
-      party: `server-${this.context.party}`,
-      phase: "prepare",
-      began: request.arrived,
-      parent: request.trace,
-      attributes: { "sotto.model": request.model },
-    });
+    // what is done for a chunk while its client is idle is nobody's waiting
+    if (!request.stream) this.watch = this.watched(request);
     const result = new Promise<InferResult>((resolve, reject) => {
       this.waiter = { resolve, reject };
     });
     this.prepare(request).catch((error) => this.fail(error));
     return result;
+  }
+
+  /** The input of a chunk, once its client has sent it, and what the chunk before left. */
+  feed(input: Uint8Array, carried: Carried, arrived: number): void {
+    if (this.ended) {
+      dropCarried(this.context.ring, carried);
+      return;
+    }
+    this.carried = carried;
+    this.step(() => {
+      const { request, run } = this;
+      if (!request?.stream || request.input)
+        throw new SottoError("internal", `session ${this.id} takes no further input`);
+      if (run) checkShare(input, request, run);
+      Object.assign(request, { input, arrived });
+      this.watch = this.watched(request);
+      this.patience.renew();
+      this.begin();
+    });
   }
 
   onDealt(message: Message<"dealt">, bytes: number): void {
@@ -119,20 +146,36 @@ export class Session {
     for (const to of ["peer", "dealer"] as const) if (to !== from) connections.get(to)?.control(abort);
     this.watch?.end(error);
     const { code, message } = error;
-    log[failureLevel(code)]({ session: this.id, code, message, round: this.rounds?.round }, "session failed");
+    // a chunk that waits for its client's next step has not failed
+    const level = this.isWaiting ? "debug" : failureLevel(code);
+    log[level]({ session: this.id, code, message, round: this.rounds?.round }, "session failed");
     this.waiter?.reject(error);
     this.onEnd(this, error);
+  }
+
+  private watched(request: InferRequest): Watch {
+    return new Watch(this.context.tally, {
+      session: this.id,
+      name: "sotto.session",
+      party: `server-${this.context.party}`,
+      phase: "prepare",
+      began: request.arrived,
+      parent: request.trace,
+      attributes: { "sotto.model": request.model },
+    });
   }
 
   /** Waits for the set-up, and has server 0 ask the dealer. */
   private async prepare(request: InferRequest): Promise<void> {
     const { setups, connections, runs, party, timeoutMs } = this.context;
+    const { stream } = request;
     const patience = Math.min(READY_WAIT_MS, timeoutMs / 2);
-    const setUp = await setups.whenReady(request.model, patience, request.plan);
+    const setUp = stream?.setUp ?? (await setups.whenReady(request.model, patience, request.plan));
     if (this.ended) return;
     const { model } = setUp;
-    const run = runs.get(model.plan, model.hash, request.sizes);
-    checkShare(request, run);
+    const chunk = stream && { steps: stream.steps, kind: stream.kind };
+    const run = runs.get(model.plan, model.hash, request.sizes, chunk);
+    if (request.input) checkShare(request.input, request, run);
     this.run = run;
     this.setUp = this.hold(setUp);
     const dealer = connections.need("dealer");
@@ -144,6 +187,7 @@ export class Session {
         setup: setUp.id,
         plan: model.hash,
         sizes: request.sizes,
+        ...(chunk ? { chunk } : {}),
       });
     }
     this.watch?.enter("dealer");
@@ -152,13 +196,14 @@ export class Session {
 
   /** Request and randomness are there: they must be of the same run; then they become a Party. */
   private bind(): void {
-    const { dealt, run } = this;
-    if (!dealt || !run || !this.setUp) return;
+    const { dealt, run, request } = this;
+    if (!dealt || !run || !request || !this.setUp) return;
     const setUp = this.setUpOf(dealt, this.setUp);
     this.setUp = setUp;
     const { connections, party: index } = this.context;
     this.agree("plan", "the dealer", dealt.plan, setUp.model.hash);
-    this.agree("sizes", "the dealer", sizesText(dealt.sizes), sizesText(run.network.sizes));
+    this.agree("sizes", "the dealer", sizesText(dealt.sizes), sizesText(request.sizes));
+    this.agree("steps", "the dealer", chunkText(dealt.chunk), chunkText(run.chunk));
     this.agree("set-up", "the dealer", dealt.setup, setUp.id);
     const peer = connections.need("peer");
     const dealer = connections.need("dealer");
@@ -244,22 +289,26 @@ export class Session {
       this.watch?.enter("peer");
     }
     if (!hello) return;
+    // before the input: a chunk's parties have agreed while its client was idle
     this.agree("deal", this.other, hello.deal, dealt.deal);
     this.agree("set-up", this.other, hello.setup, dealt.setup);
     this.agree("run", this.other, hello.run, run.hash);
+    if (!request.input) return;
     this.begun = performance.now();
     this.watch?.enter("compute");
     this.watch?.enterPhase("rounds");
     const { party: index } = this.context;
     const theirs = Buffer.from(hello.nonce, "hex");
     const nonces: [Uint8Array, Uint8Array] = index === 0 ? [this.nonce, theirs] : [theirs, this.nonce];
-    party.begin(request.input, outputStream(this.context.ring, nonces));
+    const { carried } = this;
+    this.carried = new Map();
+    party.begin(request.input, outputStream(this.context.ring, nonces), carried);
     rounds.start();
   }
 
   private finish(output: Uint8Array): void {
-    const { request, rounds, supply, begun } = this;
-    if (this.ended || !request || !rounds || begun === undefined) return;
+    const { request, rounds, supply, begun, party } = this;
+    if (this.ended || !request?.input || !rounds || !party || begun === undefined) return;
     const stats: ServerStats = {
       onlineMs: performance.now() - begun,
       offlineMs: begun - request.arrived,
@@ -268,12 +317,14 @@ export class Session {
       offlineBytes: this.dealtBytes + (supply?.bytes ?? 0),
       saw: { input: hex(request.input.subarray(0, SAW_BYTES)), message: hex(rounds.saw) },
     };
+    const carried = party.carry();
     this.end();
     this.watch?.end(undefined, { "sotto.rounds": rounds.count, "sotto.bytes": rounds.sentBytes });
     const { onlineMs, offlineMs, onlineBytes, offlineBytes } = stats;
     const counts = { rounds: rounds.count, onlineMs, offlineMs, onlineBytes, offlineBytes };
     this.context.log.info({ session: this.id, model: request.model, ...counts }, "session done");
-    this.waiter?.resolve({ output, stats, version: this.setUp?.model.deployment ?? "" });
+    const version = this.setUp?.model.deployment ?? "";
+    this.waiter?.resolve({ output, stats, version, carried });
     this.onEnd(this);
   }
 
@@ -286,6 +337,7 @@ export class Session {
     this.cleanUp.length = 0;
     this.party = undefined;
     this.dealt = undefined;
+    dropCarried(this.context.ring, this.carried);
   }
 
   private step(work: () => void): void {
@@ -317,6 +369,7 @@ export class Session {
       peer: other,
       dealer: context.connections.name("dealer"),
       asked: request !== undefined,
+      idle: this.isWaiting && greeted && this.hello !== undefined,
       dealt: dealt !== undefined,
       greeted,
       rounds: begun === undefined ? undefined : rounds,

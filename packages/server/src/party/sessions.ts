@@ -32,7 +32,7 @@ export class Sessions {
   async infer(id: string, request: InferRequest, signal: AbortSignal): Promise<InferResult> {
     const { tally } = this.context;
     const { sent, received } = tally.traffic("client");
-    received.data += request.input.length;
+    received.data += request.input?.length ?? 0;
     try {
       const result = await this.run(id, request, signal);
       sent.data += result.output.length;
@@ -53,7 +53,7 @@ export class Sessions {
     }
     // one that the other parties have begun already runs to its end
     if (this.draining && !this.running.has(id)) throw this.leaving();
-    const active = [...this.running.values()].filter((s) => s.hasRequest).length;
+    const active = [...this.running.values()].filter((s) => s.hasRequest && !s.isWaiting).length;
     if (active >= this.max) {
       throw new SottoError(
         "unreachable",
@@ -72,6 +72,36 @@ export class Sessions {
     } finally {
       signal.removeEventListener("abort", gone);
     }
+  }
+
+  /**
+   * A chunk of a stream: its randomness is prepared before its input comes (Session.feed).
+   * @throws SottoError conflict for an id that was used before; what ended the session before it was asked for.
+   */
+  chunk(id: string, request: InferRequest): { session: Session; result: Promise<InferResult> } {
+    if (this.taken.has(id)) {
+      throw new SottoError("conflict", `session ${id} was opened before; draw a new stream id`);
+    }
+    this.taken.add(id);
+    const early = this.endedEarly.get(id);
+    this.endedEarly.delete(id);
+    if (early) throw early;
+    const session = this.running.get(id) ?? this.open(id);
+    const { tally } = this.context;
+    const result = session.infer(request).then(
+      (done) => {
+        const { sent, received } = tally.traffic("client");
+        received.data += request.input?.length ?? 0;
+        sent.data += done.output.length;
+        tally.ended("ok");
+        return done;
+      },
+      (error: unknown) => {
+        if (request.input) tally.ended(asSottoError(error).code);
+        throw error;
+      },
+    );
+    return { session, result };
   }
 
   /** @returns whether the message belonged to a session. */

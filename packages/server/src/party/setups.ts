@@ -18,7 +18,7 @@ export interface SetUp {
 
 export interface SetUpsOptions {
   retiringMs?: number | undefined;
-  /** Nobody can use this set-up any more, but the sessions that do already. */
+  /** Nobody uses this set-up any more. */
   onGone?: (setUp: SetUp) => void;
 }
 
@@ -40,7 +40,7 @@ export class SetUps {
     this.onGone = options.onGone ?? (() => {});
   }
 
-  /** Takes the place of the set-up before, which is freed some time later, when its last session has ended. */
+  /** Takes the place of the set-up before, which is freed some time later, when its last session or stream has ended. */
   put(setUp: SetUp): void {
     const { name } = setUp.model;
     const before = this.byName.get(name);
@@ -197,6 +197,7 @@ export class SetUps {
 
   private free(setUp: SetUp): void {
     setUp.lease.release();
-    this.onGone(setUp);
+    // a stream asks for randomness as long as it goes on
+    setUp.lease.onFree(() => this.onGone(setUp));
   }
 }

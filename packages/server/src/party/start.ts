@@ -24,6 +24,7 @@ import { Sessions } from "./sessions.js";
 import type { SetupPart } from "./setup-part.js";
 import { SetUps } from "./setups.js";
 import { StorageKey } from "./storage-key.js";
+import { Streams } from "./streams/streams.js";
 
 export interface RunningServer {
   /** `peer` is there for party 0, which listens for party 1. */
@@ -68,6 +69,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
   };
   const part = party === 0 ? new SetupLeader(context) : new SetupFollower(context);
   const sessions = new Sessions(context, maxSessions);
+  const streams = new Streams(context, sessions, checked.limits.maxStreams, checked.limits.streamIdleMs);
 
   const connected = (other: Other) => (link: Link) =>
     attach(other, link, { connections, sessions, part, log, tally, heartbeatMs });
@@ -75,6 +77,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
   const { audit, close: closeAudit } = openAudit(log, party, checked.audit?.file);
   const closers: (() => void | Promise<void>)[] = [closeAudit];
   const close = async () => {
+    streams.close(`server ${party} is shutting down`);
     sessions.close(`server ${party} is shutting down`);
     part.close();
     setups.close();
@@ -103,6 +106,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       audit,
       withoutCertificate: tokens !== undefined || checked.cors !== undefined,
       origins: checked.cors?.origins,
+      streams,
       onModel: () => part.kick(),
       onRemoved: (name) => part.removed(name),
       checkConnections: checkReady,

@@ -12,6 +12,8 @@ export interface Standing {
   dealer: string;
   /** The client's request is there. */
   asked: boolean;
+  /** All is ready, and the client may take its time: a chunk of a stream. */
+  idle?: boolean;
   /** The dealer's message is there. */
   dealt: boolean;
   /** Our hello is out. */
@@ -24,7 +26,7 @@ export interface Standing {
 
 export interface Wait {
   /** Whose silence it is: that of somebody in the middle of a conversation is noticed sooner. */
-  on: "dealer" | "round" | "others";
+  on: "dealer" | "round" | "others" | "client";
   /** @param ms how long it was. */
   error(ms: number): SottoError;
 }
@@ -40,6 +42,7 @@ export function waitOf(at: Standing): Wait {
   const silent = (on: Wait["on"], who: string, where: string) =>
     wait(on, (ms) => `${who} has been silent for ${ms / 1000} s ${where}`);
 
+  if (at.idle) return waited("client", "the client's next step");
   if (!at.asked) {
     return waited("others", "the client's request, which seems to have reached the other server only");
   }
@@ -104,6 +107,8 @@ export class Patience {
 
   private limitOf({ on }: Wait): number {
     const { timeoutMs, roundTimeoutMs } = this.limits;
+    // the stream has a limit of its own
+    if (on === "client") return Infinity;
     if (on === "others") return timeoutMs;
     return Math.min(timeoutMs, roundTimeoutMs) * (on === "dealer" ? DEALER_PART : 1);
   }

@@ -1,0 +1,195 @@
+/**
+ * One stream on one server: its state between chunks, and the session that waits for the next one.
+ * docs/protocol.md, "Streams".
+ *
+ * Each chunk is a session of its own, with randomness of its own; the stream's id and the chunk's number are its id, on
+ * both servers. There is always one that has begun, or is prepared and waits for its input: when it fails on one server,
+ * the other server's fails with it, and so does the stream.
+ */
+import { type Carried, dropCarried, SottoError, type Streaming } from "@sotto/core";
+import { asSottoError, chunkSession, type StreamOpen } from "@sotto/wire";
+import type { Session } from "../session.js";
+import type { InferResult, ServerStats, SessionContext } from "../session-types.js";
+import type { Sessions } from "../sessions.js";
+import type { SetUp } from "../setups.js";
+
+export interface StreamRequest extends Omit<StreamOpen, "type" | "token"> {
+  model: string;
+}
+
+export interface StreamEvents {
+  onOutput(number: number, stats: ServerStats, share: Uint8Array): void;
+  /** Called once, when the stream is over and its state is wiped. Without an error its client has closed it. */
+  onEnd(error?: SottoError): void;
+}
+
+export interface StreamLimits {
+  /** Chunks of one client's stream on their way at the same time. */
+  inFlight: number;
+  idleMs: number;
+}
+
+interface Waiting {
+  number: number;
+  session: Session;
+}
+
+interface Arrived {
+  share: Uint8Array;
+  at: number;
+}
+
+/** How long the first chunk waits for a model that is being set up. */
+const READY_WAIT_MS = 5000;
+
+export class Stream {
+  readonly id: string;
+  private readonly request: StreamRequest;
+  private readonly context: SessionContext;
+  private readonly sessions: Sessions;
+  private readonly events: StreamEvents;
+  private readonly limits: StreamLimits;
+  private readonly queue: Arrived[] = [];
+  private setUp: SetUp | undefined;
+  private streaming: Streaming | undefined;
+  /** The chunk whose input comes next, prepared ahead. */
+  private next: Waiting | undefined;
+  private running: Session | undefined;
+  private carried: Carried = new Map();
+  private received = 0;
+  private idle: NodeJS.Timeout | undefined;
+  private ended = false;
+
+  constructor(
+    request: StreamRequest,
+    context: SessionContext,
+    sessions: Sessions,
+    limits: StreamLimits,
+    events: StreamEvents,
+  ) {
+    this.id = request.stream;
+    this.request = request;
+    this.context = context;
+    this.sessions = sessions;
+    this.limits = limits;
+    this.events = events;
+  }
+
+  /** @throws SottoError not-found, unreachable, plan-mismatch; unsupported: a model that cannot be streamed. */
+  async open(): Promise<void> {
+    const { setups, runs, party, timeoutMs } = this.context;
+    const { model: name, plan, sizes, steps } = this.request;
+    const setUp = await setups.whenReady(name, Math.min(READY_WAIT_MS, timeoutMs / 2));
+    if (this.ended) return;
+    const { model } = setUp;
+    if (plan !== model.hash) {
+      throw new SottoError(
+        "plan-mismatch",
+        `the client expects plan ${plan} of model ${name}, server ${party} holds ${model.hash}`,
+      );
+    }
+    this.streaming = runs.streaming(model.plan, model.hash, sizes, steps);
+    setUp.lease.acquire();
+    this.setUp = setUp;
+    this.next = this.prepare(0);
+    this.rest();
+  }
+
+  /** A chunk's input share. What is wrong with it ends the stream. */
+  feed(number: number, share: Uint8Array): void {
+    if (this.ended) return;
+    const { inFlight } = this.limits;
+    const onTheWay = this.queue.length + (this.running ? 1 : 0);
+    if (!this.streaming) this.fail(new SottoError("protocol", "a chunk before the stream was open"));
+    else if (number !== this.received) {
+      const why = `stream ${this.id}: chunk ${number} came, expected chunk ${this.received}`;
+      this.fail(new SottoError("protocol", `${why}; chunks come once and in order`));
+    } else if (onTheWay >= inFlight) {
+      this.fail(
+        new SottoError("conflict", `stream ${this.id}: more than ${inFlight} chunks at the same time`),
+      );
+    } else {
+      this.received++;
+      this.queue.push({ share, at: performance.now() });
+      this.rest();
+      this.run();
+    }
+  }
+
+  /** The client has closed the stream. */
+  close(): void {
+    this.end(new SottoError("unreachable", "the client has closed the stream"));
+  }
+
+  fail(cause: unknown): void {
+    this.end(asSottoError(cause), asSottoError(cause));
+  }
+
+  /** Gives the next input to the session that waits for it, and prepares another one. */
+  private run(): void {
+    const { next } = this;
+    if (this.running || !next) return;
+    const arrived = this.queue.shift();
+    if (!arrived) return;
+    this.running = next.session;
+    this.next = undefined;
+    const { carried } = this;
+    this.carried = new Map();
+    next.session.feed(arrived.share, carried, arrived.at);
+    if (this.ended) return;
+    try {
+      this.next = this.prepare(next.number + 1);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private prepare(number: number): Waiting {
+    const { model, plan, sizes, steps, stream } = this.request;
+    const kind = this.streaming!.kindOf(number);
+    const about = { setUp: this.setUp!, steps, kind };
+    const request = { model, plan, sizes, stream: about, arrived: performance.now() };
+    const { session, result } = this.sessions.chunk(chunkSession(stream, number), request);
+    result.then(
+      (done) => this.finish(number, done),
+      (error) => this.fail(error),
+    );
+    return { number, session };
+  }
+
+  private finish(number: number, { output, stats, carried }: InferResult): void {
+    if (this.ended) {
+      dropCarried(this.context.ring, carried);
+      return;
+    }
+    this.running = undefined;
+    this.carried = carried;
+    this.events.onOutput(number, stats, output);
+    this.rest();
+    this.run();
+  }
+
+  /** The client may take its time, while nothing of it is on its way. */
+  private rest(): void {
+    clearTimeout(this.idle);
+    if (this.ended || this.running || this.queue.length > 0) return;
+    const { idleMs } = this.limits;
+    this.idle = setTimeout(() => {
+      const text = `stream ${this.id}: no step for ${idleMs} ms, so its state was wiped (limits.streamIdleMs); open a new stream`;
+      this.fail(new SottoError("timeout", text));
+    }, idleMs);
+  }
+
+  private end(reason: SottoError, error?: SottoError): void {
+    if (this.ended) return;
+    this.ended = true;
+    clearTimeout(this.idle);
+    this.queue.length = 0;
+    // the other server and the dealer hear of it
+    this.running?.fail(reason);
+    this.next?.session.fail(reason);
+    dropCarried(this.context.ring, this.carried);
+    this.setUp?.lease.release();
+    this.events.onEnd(error);
+  }
+}

@@ -1,0 +1,63 @@
+/** The streams of a server. */
+import { SottoError } from "@sotto/core";
+import type { SessionContext } from "../session-types.js";
+import type { Sessions } from "../sessions.js";
+import { Stream, type StreamEvents, type StreamRequest } from "./stream.js";
+
+/** Chunks of a stream that may be on their way: enough that a client far away keeps the servers busy. */
+const IN_FLIGHT = 4;
+
+export class Streams {
+  readonly inFlight = IN_FLIGHT;
+  readonly idleMs: number;
+  private readonly context: SessionContext;
+  private readonly sessions: Sessions;
+  private readonly max: number;
+  private readonly running = new Set<Stream>();
+
+  constructor(context: SessionContext, sessions: Sessions, max: number, idleMs: number) {
+    this.context = context;
+    this.sessions = sessions;
+    this.max = max;
+    this.idleMs = idleMs;
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.running.size;
+  }
+
+  /** @throws SottoError unreachable where there are too many; see Stream.open(). */
+  async open(request: StreamRequest, events: StreamEvents, signal: AbortSignal): Promise<Stream> {
+    const { party, log } = this.context;
+    if (this.running.size >= this.max) {
+      throw new SottoError("unreachable", `server ${party} holds ${this.max} streams already; try again`);
+    }
+    const about = { stream: request.stream, model: request.model };
+    const stream = new Stream(request, this.context, this.sessions, this, {
+      onOutput: events.onOutput,
+      onEnd: (error) => {
+        this.running.delete(stream);
+        const why = error ? { code: error.code, message: error.message } : {};
+        log.info({ ...about, ...why }, "stream ended");
+        events.onEnd(error);
+      },
+    });
+    this.running.add(stream);
+    signal.addEventListener("abort", () => stream.close(), { once: true });
+    if (signal.aborted) stream.close();
+    try {
+      await stream.open();
+    } catch (error) {
+      stream.fail(error);
+      throw error;
+    }
+    log.info({ ...about, steps: request.steps }, "stream opened");
+    return stream;
+  }
+
+  /** Ends every stream. */
+  close(reason: string): void {
+    for (const stream of [...this.running]) stream.fail(new SottoError("unreachable", reason));
+  }
+}
