@@ -41,9 +41,12 @@ function openNodeSocket(wanted: SocketRequest, tls: ReturnType<typeof tlsOptions
       checkServerIdentity: ((_host: string, certificate: Parameters<typeof checkRole>[0]) =>
         checkRole(certificate, role, what)) as never,
     });
-  return openSocket(make as () => unknown as () => WebSocketLike, wanted, (event) =>
-    networkError((event as { error?: unknown }).error ?? event, what),
-  );
+  return openSocket(make as () => unknown as () => WebSocketLike, wanted, (event) => {
+    const { error = event } = event as { error?: unknown };
+    const status = /^Unexpected server response: (\d+)/.exec((error as Error).message)?.[1];
+    if (!status) return networkError(error, what);
+    return new SottoError("protocol", `${what} answered with HTTP status ${status}; is it a sotto server?`);
+  });
 }
 
 /**
