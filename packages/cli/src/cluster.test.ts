@@ -72,6 +72,33 @@ describe("a cluster on this machine", () => {
     for (const { figures } of parties) expect(figures).toMatchObject({ running: 0, latencyMs: null });
   });
 
+  it("streams lines of standard input, one result each, which ends as one run over all of them does", async () => {
+    const args = ["--name", "s", "--cluster", owner, "--input-range", "4"];
+    expect(await shop.sotto("deploy", model, ...args)).toMatchObject({ code: 0 });
+    const rows = Array.from({ length: 5 }, (_, t) => [0, 1, 2].map((i) => wave(3 * t + i)));
+    const running = shop.start(["stream", "--name", "s", "--cluster", client], {}, "a,b,c\n");
+    for (const [t, row] of rows.entries()) {
+      running.process.stdin!.write(`${row.join(",")}\n`);
+      // a result comes before the next line is there
+      await until(() => running.stdout.split("\n").length > t + 1, `the result of line ${t}`);
+    }
+    running.process.stdin!.end();
+    const { code, stdout, stderr } = await running.finished;
+    expect([code, stderr]).toEqual([0, ""]);
+    const last = JSON.parse(stdout.trim().split("\n").at(-1)!) as { step: number; outputs: { y: number[] } };
+    expect(last.step).toBe(5);
+    const compiled = compile(await loadModel(model), { range: 4 });
+    const network = instantiate(compiled.plan, { time: 5, batch: 1 });
+    const expected = runPlaintext(compiled, network, { x: Float64Array.from(rows.flat()) });
+    expect(largestDifference({ y: { shape: [1, 2], data: last.outputs.y } }, expected)).toBeLessThan(0.002);
+    const wrong = shop.start(["stream", "--name", "s", "--cluster", client], {}, "1,2\n");
+    wrong.process.stdin!.end();
+    expect(await wrong.finished).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/line 1: 2 numbers/),
+    });
+  });
+
   it("takes a model, and infers", async () => {
     const compiled = compile(await loadModel(model), { range: 4 });
     const deployed = await shop.sotto(

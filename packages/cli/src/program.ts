@@ -26,6 +26,7 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
   top: async () => (await import("./commands/top.js")).addTop,
   deploy: async () => (await import("./commands/deploy.js")).addDeploy,
   infer: async () => (await import("./commands/infer.js")).addInfer,
+  stream: async () => (await import("./commands/stream.js")).addStream,
   models: async () => (await import("./commands/models.js")).addModels,
   certs: async () => (await import("./commands/certs.js")).addCerts,
   token: async () => (await import("./commands/token.js")).addToken,

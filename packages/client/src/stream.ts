@@ -110,6 +110,15 @@ export class ModelStream {
     }
   }
 
+  /** What a call of step() takes: shapes with the fewest time steps; without a time axis, an initial state for the first call. */
+  get inputs(): { name: string; shape: number[]; timeAxis?: number }[] {
+    const { streaming } = this.context;
+    return streaming.chunk("start").inputs.map(({ name, shape }) => {
+      const timeAxis = streaming.timeAxes.get(name);
+      return { name, shape, ...(timeAxis === undefined ? {} : { timeAxis }) };
+    });
+  }
+
   /**
    * Gives the next time steps to the model. Calls may overlap; results come in order.
    * @param inputs by the model's names, with `steps` time steps or a multiple. Initial states are inputs of the first call.

@@ -41,15 +41,19 @@ export class Workshop {
     return this.path(name);
   }
 
-  /** Starts `sotto ...args`, which sees this directory as the one for temporary files. */
-  start(args: readonly string[], env: Record<string, string> = {}): Running {
+  /**
+   * Starts `sotto ...args`, which sees this directory as the one for temporary files.
+   * @param input the beginning of its standard input, which stays open; without one there is none.
+   */
+  start(args: readonly string[], env: Record<string, string> = {}, input?: string): Running {
     const running = new Running(
       spawn(process.execPath, [BIN, ...args], {
         cwd: this.dir,
         env: { ...process.env, TMPDIR: this.dir, ...env },
-        stdio: ["ignore", "pipe", "pipe"],
+        stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
       }),
     );
+    if (input !== undefined) running.process.stdin!.write(input);
     this.started.add(running);
     return running;
   }
