@@ -36,8 +36,8 @@ const limits = z.strictObject({
     .int()
     .min(0)
     .default(2 ** 23),
-  /** Streams at the same time. Each holds its state, and the randomness of its next chunk. */
-  maxStreams: z.number().int().min(1).default(64),
+  /** Streams at the same time. Each holds its state, and the randomness of its next two chunks. */
+  maxStreams: z.number().int().min(1).default(32),
   /** A stream without a step for so long is ended, in milliseconds. */
   streamIdleMs: z.number().int().min(100).default(300_000),
 });

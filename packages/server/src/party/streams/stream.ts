@@ -2,7 +2,7 @@
  * One stream on one server: its state between chunks, and the session that waits for the next one.
  * docs/protocol.md, "Streams".
  *
- * Each chunk is a session of its own, with randomness of its own; the stream's id and the chunk's number are its id, on
+ * Each chunk is a session of its own, with randomness of its own; the stream's id and the chunk's number give its id, on
  * both servers. There is always one that has begun, or is prepared and waits for its input: when it fails on one server,
  * the other server's fails with it, and so does the stream.
  */
@@ -29,15 +29,16 @@ export interface StreamLimits {
   idleMs: number;
 }
 
-interface Waiting {
-  number: number;
-  session: Session;
-}
-
 interface Arrived {
   share: Uint8Array;
   at: number;
 }
+
+/**
+ * Chunks prepared ahead. They are prepared when a chunk is over, and not while its rounds go on, which would take longer;
+ * with two of them a client that is never idle does not wait for what can be done during its rounds either.
+ */
+const AHEAD = 2;
 
 /** How long the first chunk waits for a model that is being set up. */
 const READY_WAIT_MS = 5000;
@@ -52,8 +53,9 @@ export class Stream {
   private readonly queue: Arrived[] = [];
   private setUp: SetUp | undefined;
   private streaming: Streaming | undefined;
-  /** The chunk whose input comes next, prepared ahead. */
-  private next: Waiting | undefined;
+  /** The chunks whose inputs come next. */
+  private readonly ahead: Session[] = [];
+  private prepared = 0;
   private running: Session | undefined;
   private carried: Carried = new Map();
   private received = 0;
@@ -91,7 +93,7 @@ export class Stream {
     this.streaming = runs.streaming(model.plan, model.hash, sizes, steps);
     setUp.lease.acquire();
     this.setUp = setUp;
-    this.next = this.prepare(0);
+    this.prepare();
     this.rest();
   }
 
@@ -125,26 +127,21 @@ export class Stream {
     this.end(asSottoError(cause), asSottoError(cause));
   }
 
-  /** Gives the next input to the session that waits for it, and prepares another one. */
+  /** Gives the next input to the session that waits for it. */
   private run(): void {
-    const { next } = this;
-    if (this.running || !next) return;
-    const arrived = this.queue.shift();
-    if (!arrived) return;
-    this.running = next.session;
-    this.next = undefined;
+    if (this.ended || this.running || this.queue.length === 0) return;
+    const { share, at } = this.queue.shift()!;
     const { carried } = this;
+    this.running = this.ahead.shift()!;
     this.carried = new Map();
-    next.session.feed(arrived.share, carried, arrived.at);
-    if (this.ended) return;
-    try {
-      this.next = this.prepare(next.number + 1);
-    } catch (error) {
-      this.fail(error);
-    }
+    this.running.feed(share, carried, at);
   }
 
-  private prepare(number: number): Waiting {
+  private prepare(): void {
+    while (this.ahead.length < AHEAD && !this.ended) this.ahead.push(this.chunk(this.prepared++));
+  }
+
+  private chunk(number: number): Session {
     const { model, plan, sizes, steps, stream } = this.request;
     const kind = this.streaming!.kindOf(number);
     const about = { setUp: this.setUp!, steps, kind };
@@ -154,7 +151,7 @@ export class Stream {
       (done) => this.finish(number, done),
       (error) => this.fail(error),
     );
-    return { number, session };
+    return session;
   }
 
   private finish(number: number, { output, stats, carried }: InferResult): void {
@@ -167,6 +164,11 @@ export class Stream {
     this.events.onOutput(number, stats, output);
     this.rest();
     this.run();
+    try {
+      this.prepare();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** The client may take its time, while nothing of it is on its way. */
@@ -187,7 +189,8 @@ export class Stream {
     this.queue.length = 0;
     // the other server and the dealer hear of it
     this.running?.fail(reason);
-    this.next?.session.fail(reason);
+    for (const session of this.ahead) session.fail(reason);
+    this.ahead.length = 0;
     dropCarried(this.context.ring, this.carried);
     this.setUp?.lease.release();
     this.events.onEnd(error);
