@@ -3,9 +3,10 @@ import { compile } from "../plan/compile.js";
 import { instantiate, type Network } from "../plan/instantiate.js";
 import type { Profile } from "../plan/plan.js";
 import { sizesOf } from "../plan/sizes.js";
+import { Streaming } from "../plan/stream.js";
 import { Ring } from "../ring/ring.js";
 import { anyModel } from "../testing/layers.js";
-import { lockstep, type Secrets, type View } from "../testing/lockstep.js";
+import { type CarriedShares, lockstep, type Secrets, type View } from "../testing/lockstep.js";
 import { randomGru, randomInput } from "../testing/models.js";
 import { seededBytes } from "../testing/seeded.js";
 import { integers, runExact, type Values } from "./plain.js";
@@ -111,18 +112,42 @@ describe.each([
   }
 });
 
+describe.each(["lan", "wan"] as const)("a stream, %s", (profile) => {
+  it.each([0, 1] as const)(
+    "server %i sees and keeps the same bytes in every chunk for any two models and inputs",
+    (server) => {
+      const { plan } = compile(randomGru({ ...shape, layers: profile === "lan" ? 2 : 1, seed: 1 }), {
+        profile,
+      });
+      const stream = new Streaming(plan, { sizes: {}, steps: 1 });
+      let [first, second]: (CarriedShares | undefined)[] = [];
+      for (const [c, kind] of (["start", "continue", "renew", "continue"] as const).entries()) {
+        const network = stream.chunk(kind);
+        const secrets = ["a", "b"].map((name) => anySecrets(network, `${name} ${c}`));
+        const a = lockstep(ring, network, secrets[0]!, server, seededBytes(`first ${c}`), undefined, first);
+        const b = lockstep(ring, network, secrets[1]!, server, seededBytes(`second ${c}`), a.view, second);
+        expectSameView(a.view, b.view);
+        expect(b.carried[server]).toEqual(a.carried[server]);
+        expect(b.carried[1 - server]).not.toEqual(a.carried[1 - server]);
+        expect(`${b.outputs}`).not.toBe(`${a.outputs}`);
+        [first, second] = [a.carried, b.carried];
+      }
+    },
+  );
+});
+
+/** Any weights and inputs whatever, as words: what a server sees must not depend on them even out of bounds. */
+function anySecrets({ plan, program }: Network, seed: string): Secrets {
+  const random = seededBytes(seed);
+  const words = (n: number) => new BigUint64Array(random(8 * n).slice().buffer);
+  return {
+    tensors: new Map(plan.tensors.map((t) => [t.name, words(t.rows * t.cols)])),
+    inputs: new Map(program.inputs.map((n) => [n.op === "input" ? n.name : "", words(n.length)])),
+  };
+}
+
 describe("models with every kind of layer", () => {
   const MODELS = process.env.SOTTO_LONG ? 300 : 24;
-  /** Any weights and inputs whatever, as words: what a server sees must not depend on them even out of bounds. */
-  const anySecrets = ({ plan, program }: Network, seed: string): Secrets => {
-    const random = seededBytes(seed);
-    const words = (n: number) => new BigUint64Array(random(8 * n).slice().buffer);
-    return {
-      tensors: new Map(plan.tensors.map((t) => [t.name, words(t.rows * t.cols)])),
-      inputs: new Map(program.inputs.map((n) => [n.op === "input" ? n.name : "", words(n.length)])),
-    };
-  };
-
   it.each([0, 1] as const)(
     `server %i sees the same bytes for any two models and inputs, in ${MODELS} models`,
     (server) => {

@@ -44,7 +44,14 @@ export interface Secrets {
   inputs: Map<string, Words>;
 }
 
-/** Runs both servers and the dealer. @param of which server's view is recorded, or replayed when `view` is given. */
+/** Both servers' shares of what a stream carries, by name. */
+export type CarriedShares = [Map<string, Words>, Map<string, Words>];
+
+/**
+ * Runs both servers and the dealer.
+ * @param of which server's view is recorded, or replayed when `view` is given.
+ * @param carried what the chunk before left, for a later chunk of a stream.
+ */
 export function lockstep(
   ring: Ring,
   network: Network,
@@ -52,8 +59,9 @@ export function lockstep(
   of: 0 | 1,
   random: RandomBytes,
   view?: View,
-): { view: View; outputs: Words[] } {
-  return new Lockstep(ring, network, secrets, of, random, view).run();
+  carried?: CarriedShares,
+): { view: View; outputs: Words[]; carried: CarriedShares } {
+  return new Lockstep(ring, network, secrets, of, random, view).run(carried);
 }
 
 class Lockstep {
@@ -84,7 +92,7 @@ class Lockstep {
     this.old = old;
   }
 
-  run(): { view: View; outputs: Words[] } {
+  run(carried?: CarriedShares): { view: View; outputs: Words[]; carried: CarriedShares } {
     const { ring, network, server: of } = this;
     const { program, plan } = network;
     const other = (1 - of) as 0 | 1;
@@ -145,6 +153,8 @@ class Lockstep {
     program.inputs.forEach((node, k) => {
       for (const i of [0, 1] as const) parties[i].shares[node.id] = this.vector(input[i][k]!);
     });
+    for (const node of program.carried)
+      for (const i of [0, 1] as const) parties[i].shares[node.id] = this.vector(carried![i].get(node.name)!);
 
     for (const stage of program.stages) {
       for (const node of stage.local) {
@@ -152,7 +162,7 @@ class Lockstep {
         operation(node).deal(node, dealer);
         for (const party of parties) {
           operation(node).prepare(node, party);
-          if (node.op !== "input") operation(node).evaluate(node, party);
+          if (node.op !== "input" && node.op !== "carried") operation(node).evaluate(node, party);
         }
       }
       for (const node of stage.openings) this.open(node, dealer, parties);
@@ -162,7 +172,10 @@ class Lockstep {
         BigInt.asUintN(node.modulus, a + b),
       ),
     );
-    return { view: this.view, outputs };
+    const kept = parties.map(
+      (party) => new Map(program.carries.map((node) => [node.name, this.words(party.share(node.id))])),
+    ) as CarriedShares;
+    return { view: this.view, outputs, carried: kept };
   }
 
   private open(node: OpenNode, dealer: RiggedDealer, parties: [Party, Party]): void {
