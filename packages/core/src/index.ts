@@ -22,6 +22,7 @@ export { fasterProfile } from "./plan/profile.js";
 export { sizesOf } from "./plan/sizes.js";
 export { type ChunkKind, Streaming, type StreamShape } from "./plan/stream.js";
 export { gruFunctions } from "./plan/walk/gru.js";
+export { inputBytesOpened } from "./program/first-opening.js";
 export { type Program, roundBytes, rounds } from "./program/program.js";
 export { SEED_BYTES, Stream } from "./random/stream.js";
 export { type RandomBytes, systemRandom } from "./random/system.js";

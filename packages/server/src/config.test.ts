@@ -46,6 +46,8 @@ describe("a configuration", () => {
       roundTimeoutMs: 20_000,
       maxBodyBytes: 2 ** 28,
       maxSessions: 64,
+      maxStreams: 32,
+      streamIdleMs: 300_000,
       preparedBytes: 2 ** 23,
     });
     expect(config.metrics).toBeUndefined();

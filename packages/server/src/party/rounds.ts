@@ -2,7 +2,7 @@
  * The rounds of one session: one frame out, one in, as fast as they come. Everything happens in the callback of
  * the frame that was missing; there is no promise and no timer in between.
  */
-import { type Party, rounds, SottoError } from "@sotto/core";
+import { inputBytesOpened, type Party, rounds, SottoError } from "@sotto/core";
 import { type Frame, HEADER_BYTES, type Link, type Tag, writeHeader } from "@sotto/wire";
 
 export interface RoundsOptions {
@@ -29,7 +29,7 @@ const SAW_BYTES = 8;
 export class Rounds {
   /** Bytes sent to the other server, frames included. */
   sentBytes = 0;
-  /** The first bytes of the other server's first message, for the client to look at. */
+  /** The first bytes of the other server's first message, for the client to look at, as far as they open its input. */
   saw: Uint8Array = new Uint8Array(0);
   private readonly options: RoundsOptions;
   private readonly total: number;
@@ -115,8 +115,10 @@ export class Rounds {
 
   private accept(frame: Frame): void {
     if (frame.number !== this.sent) throw this.unexpected(frame, `round ${this.sent}`);
-    if (this.sent === 1) this.saw = frame.payload.slice(0, SAW_BYTES);
-    this.options.party.accept(frame.payload);
+    const { party } = this.options;
+    if (this.sent === 1)
+      this.saw = frame.payload.slice(0, Math.min(SAW_BYTES, inputBytesOpened(party.program)));
+    party.accept(frame.payload);
     this.options.onRound(this.sent);
     this.next();
   }

@@ -3,7 +3,7 @@ import { deploy, httpsTransport, type ModelStream, type Socket } from "@sotto/cl
 import { compile, cost, instantiate, planHash, Ring, runClear, Streaming } from "@sotto/core";
 import { randomGru, randomInput } from "@sotto/core/testing";
 import { encodeStep, STREAM_PROTOCOL } from "@sotto/wire";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newId } from "../../parties.js";
 import { makeTestFolder, TestCluster, tlsPaths } from "../../testing/cluster.js";
 import { testModel } from "../../testing/models.js";
@@ -47,8 +47,8 @@ async function start(limits = {}): Promise<void> {
   await deploy(cluster.as("owner"), "m", compiled);
 }
 
-async function open(options = {}): Promise<ModelStream> {
-  return (await cluster.client().model("m")).stream(options);
+async function open(options = {}, name = "m"): Promise<ModelStream> {
+  return (await cluster.client().model(name)).stream(options);
 }
 
 /** Until something holds, which it soon will. */
@@ -57,12 +57,14 @@ async function until(holds: () => boolean): Promise<void> {
   expect(holds()).toBe(true);
 }
 
-afterEach(async () => {
-  await cluster.stop();
-});
+/** One cluster for all tests of a block. */
+function together(): void {
+  beforeAll(() => start());
+  afterAll(() => cluster.stop());
+}
 
 describe("a stream", () => {
-  beforeEach(() => start());
+  together();
 
   it("gives at each step what one run over all steps gives, and leaves nothing in memory", async () => {
     const before = rings.map((r) => r.bytesInUse);
@@ -111,11 +113,12 @@ describe("a stream", () => {
   });
 
   it("finishes on its own set-up when the model is replaced, and new ones use the new model", async () => {
-    const stream = await open();
+    await deploy(cluster.as("owner"), "r", compiled);
+    const stream = await open({}, "r");
     expectStep((await stream.step(x(0))).outputs, 0);
-    await deploy(cluster.as("owner"), "m", testModel().compiled);
+    await deploy(cluster.as("owner"), "r", testModel().compiled);
     for (let t = 1; t < STEPS; t++) expectStep((await stream.step(x(t))).outputs, t);
-    const { outputs } = await (await open()).step(x(0));
+    const { outputs } = await (await open({}, "r")).step(x(0));
     expect(Object.keys(outputs)).toEqual(["y"]);
   });
 
@@ -127,38 +130,19 @@ describe("a stream", () => {
       code: "unsupported",
       message: expect.stringMatching(/layer gru0 goes backwards/),
     });
-    const old = await cluster.client().model("m");
-    await deploy(cluster.as("owner"), "m", testModel().compiled);
+    await deploy(cluster.as("owner"), "o", compiled);
+    const old = await cluster.client().model("o");
+    await deploy(cluster.as("owner"), "o", testModel().compiled);
     await expect(old.stream()).rejects.toMatchObject({ code: "plan-mismatch" });
     // the servers look for themselves
     const raw = await Raw.open(0, { plan: planHash(compile(backwards).plan) }, "b");
     expect(await raw.error()).toMatch(/unsupported.*layer gru0 goes backwards/);
     expect(await (await Raw.open(0, {}, "none")).error()).toMatch(/not-found/);
   });
-
-  it("ends with a clear error on both servers when a server is stopped, and a new one works after it", async () => {
-    const stream = await open();
-    expectStep((await stream.step(x(0))).outputs, 0);
-    await cluster.stopServer(1);
-    await expect(stream.step(x(1))).rejects.toMatchObject({ code: "unreachable" });
-    await cluster.startServer(1);
-    await deploy(cluster.as("owner"), "m", compiled);
-    expectStep((await (await open()).step(x(0))).outputs, 0);
-  });
-
-  it("ends when the dealer has been restarted and knows its set-up no more", async () => {
-    const stream = await open();
-    expectStep((await stream.step(x(0))).outputs, 0);
-    await cluster.stopDealer();
-    await cluster.startDealer();
-    // the next chunk may have its randomness already; the one after it cannot
-    const after = stream.step(x(1)).then(() => stream.step(x(2)));
-    await expect(after).rejects.toMatchObject({ code: expect.stringMatching(/conflict|unreachable/) });
-  });
 });
 
 describe("a client that does not keep the rules", () => {
-  beforeEach(() => start());
+  together();
 
   const share = (streamed: Raw) => new Uint8Array(streamed.bytes);
 
@@ -217,20 +201,47 @@ describe("a client that does not keep the rules", () => {
   });
 });
 
+describe("a stream whose parties go", () => {
+  together();
+
+  it("ends with a clear error on both servers when a server is stopped, and a new one works after it", async () => {
+    const stream = await open();
+    expectStep((await stream.step(x(0))).outputs, 0);
+    await cluster.stopServer(1);
+    await expect(stream.step(x(1))).rejects.toMatchObject({ code: "unreachable" });
+    await cluster.startServer(1);
+    await deploy(cluster.as("owner"), "m", compiled);
+    expectStep((await (await open()).step(x(0))).outputs, 0);
+  });
+
+  it("ends when the dealer has been restarted and knows its set-up no more", async () => {
+    const stream = await open();
+    expectStep((await stream.step(x(0))).outputs, 0);
+    await cluster.stopDealer();
+    await cluster.startDealer();
+    // the next chunk may have its randomness already; the one after it cannot
+    const after = stream.step(x(1)).then(() => stream.step(x(2)));
+    await expect(after).rejects.toMatchObject({ code: expect.stringMatching(/conflict|unreachable/) });
+  });
+});
+
 describe("limits", () => {
+  afterAll(() => cluster.stop());
+
   it("end an idle stream and wipe its state, and bound how many there are", async () => {
-    await start({ streamIdleMs: 400, maxStreams: 1 });
+    await start({ streamIdleMs: 600, maxStreams: 1 });
+    const another = await cluster.client().model("m");
     const before = rings.map((r) => r.bytesInUse);
     const stream = await open();
     expectStep((await stream.step(x(0))).outputs, 0);
-    await expect(open()).rejects.toMatchObject({
+    await expect(another.stream()).rejects.toMatchObject({
       code: "unreachable",
       message: expect.stringMatching(/1 streams already/),
     });
     await until(() => rings.every((r, i) => r.bytesInUse === before[i]));
     await expect(stream.step(x(1))).rejects.toMatchObject({
       code: "timeout",
-      message: expect.stringMatching(/no step for 400 ms, so its state was wiped .*; open a new stream/),
+      message: expect.stringMatching(/no step for 600 ms, so its state was wiped .*; open a new stream/),
     });
     expectStep((await (await open()).step(x(0))).outputs, 0);
   });
