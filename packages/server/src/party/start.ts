@@ -148,6 +148,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
     const drain = async () => {
       log.info({ drainMs }, "takes no new session");
       const all = await within(drainMs, async () => {
+        streams.drain(`server ${party} is shutting down; open a new stream`);
         await sessions.drain();
         await api.idle();
       });

@@ -60,6 +60,7 @@ export class Stream {
   private carried: Carried = new Map();
   private received = 0;
   private idle: NodeJS.Timeout | undefined;
+  private leaving: SottoError | undefined;
   private ended = false;
 
   constructor(
@@ -123,6 +124,12 @@ export class Stream {
     this.end(new SottoError("unreachable", "the client has closed the stream"));
   }
 
+  /** Ends it once nothing is on its way. */
+  leave(reason: SottoError): void {
+    this.leaving = reason;
+    this.rest();
+  }
+
   fail(cause: unknown): void {
     this.end(asSottoError(cause), asSottoError(cause));
   }
@@ -175,6 +182,10 @@ export class Stream {
   private rest(): void {
     clearTimeout(this.idle);
     if (this.ended || this.running || this.queue.length > 0) return;
+    if (this.leaving) {
+      this.fail(this.leaving);
+      return;
+    }
     const { idleMs } = this.limits;
     this.idle = setTimeout(() => {
       const text = `stream ${this.id}: no step for ${idleMs} ms, so its state was wiped (limits.streamIdleMs); open a new stream`;

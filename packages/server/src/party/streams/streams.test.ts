@@ -225,6 +225,21 @@ describe("a stream whose parties go", () => {
   });
 });
 
+it("a server that drains answers what it was sent, and ends its streams with a reason to open others", async () => {
+  await start();
+  const stream = await open();
+  const sent = [stream.step(x(0)), stream.step(x(1))];
+  await sent[0];
+  const drained = cluster.servers[0]!.drain();
+  await Promise.allSettled(sent);
+  await drained;
+  await expect(stream.step(x(2))).rejects.toMatchObject({
+    code: "unreachable",
+    message: expect.stringMatching(/shutting down; open a new stream/),
+  });
+  await cluster.stop();
+});
+
 describe("limits", () => {
   afterAll(() => cluster.stop());
 

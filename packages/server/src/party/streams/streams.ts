@@ -14,6 +14,7 @@ export class Streams {
   private readonly sessions: Sessions;
   private readonly max: number;
   private readonly running = new Set<Stream>();
+  private leaving: SottoError | undefined;
 
   constructor(context: SessionContext, sessions: Sessions, max: number, idleMs: number) {
     this.context = context;
@@ -30,6 +31,7 @@ export class Streams {
   /** @throws SottoError unreachable where there are too many; see Stream.open(). */
   async open(request: StreamRequest, events: StreamEvents, signal: AbortSignal): Promise<Stream> {
     const { party, log } = this.context;
+    if (this.leaving) throw this.leaving;
     if (this.running.size >= this.max) {
       throw new SottoError("unreachable", `server ${party} holds ${this.max} streams already; try again`);
     }
@@ -54,6 +56,12 @@ export class Streams {
     }
     log.info({ ...about, steps: request.steps }, "stream opened");
     return stream;
+  }
+
+  /** Takes no new stream, and ends each when what has been sent to it is answered. */
+  drain(reason: string): void {
+    this.leaving = new SottoError("unreachable", reason);
+    for (const stream of [...this.running]) stream.leave(this.leaving);
   }
 
   /** Ends every stream. */
