@@ -104,6 +104,7 @@ export class ServerApi {
   readonly url: string;
   /** Says who asks; nothing where a certificate does. */
   readonly authorization: Readonly<Record<string, string>>;
+  readonly token: string | undefined;
   private readonly transport: HttpTransport;
 
   constructor(cluster: Cluster, index: 0 | 1, transport: HttpTransport) {
@@ -111,6 +112,7 @@ export class ServerApi {
     const { url, token } = cluster.servers[index];
     this.url = url.replace(/\/+$/, "");
     this.authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    this.token = token;
     this.transport = transport;
   }
 

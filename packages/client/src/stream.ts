@@ -33,8 +33,6 @@ export interface StreamOptions extends CallOptions {
   steps?: number;
   /** Values outside the declared range: an error (default), or brought to the range's end. */
   outside?: "refuse" | "clip";
-  /** Sent in the first message, for servers that know clients by a token. */
-  token?: string;
 }
 
 export interface StepResult {
@@ -99,7 +97,7 @@ export class ModelStream {
     const cancel = () => stream.fail(asSottoError(signal.reason));
     signal.addEventListener("abort", cancel);
     try {
-      await Promise.all([stream.connect(0, options, signal), stream.connect(1, options, signal)]);
+      await Promise.all([stream.connect(0, signal), stream.connect(1, signal)]);
       if (stream.failure) throw stream.failure;
       return stream;
     } catch (error) {
@@ -162,7 +160,7 @@ export class ModelStream {
     this.fail(new SottoError("unreachable", "the stream was closed by its user"));
   }
 
-  private async connect(i: 0 | 1, options: StreamOptions, signal: AbortSignal): Promise<void> {
+  private async connect(i: 0 | 1, signal: AbortSignal): Promise<void> {
     const { servers, name, hash, streaming } = this.context;
     const server = servers[i];
     const socket = await server.socket(modelPath(name, "/stream"), STREAM_PROTOCOL, signal);
@@ -181,7 +179,8 @@ export class ModelStream {
     socket.onClose = (error) => this.fail(new SottoError(error.code, `${server.name}: ${error.message}`));
     const { sizes, steps } = streaming.shape;
     const open: StreamOpen = { type: "open", stream: this.id, plan: hash, sizes, steps };
-    if (options.token !== undefined) open.token = options.token;
+    // a browser could not put it into a header
+    if (server.token !== undefined) open.token = server.token;
     socket.send(JSON.stringify(open));
     await answer;
   }

@@ -4,7 +4,6 @@
  */
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
 import { SottoError } from "@sotto/core";
 import {
   asSottoError,
@@ -19,19 +18,14 @@ import {
 } from "@sotto/wire";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Logger } from "../../log.js";
+import { Admission, type StreamGate } from "./admission.js";
 import type { Stream } from "./stream.js";
 import type { Streams } from "./streams.js";
 
-export interface StreamSocketsOptions {
-  party: 0 | 1;
+export interface StreamSocketsOptions extends StreamGate {
   log: Logger;
   streams: Streams;
   maxBodyBytes: number;
-  /**
-   * Who may stream. @param request its TLS connection has the client's certificate. @param token of the first message.
-   * @throws SottoError tls or another one
-   */
-  authenticate?: (request: IncomingMessage, token: string | undefined) => void | Promise<void>;
 }
 
 /** For the first message. */
@@ -65,17 +59,6 @@ export function serveStreams(server: Server, options: StreamSocketsOptions): () 
   };
 }
 
-/** The certificate must be a client's or an owner's. */
-export function byCertificate(request: IncomingMessage): void {
-  const { socket } = request;
-  const name = socket instanceof TLSSocket ? socket.getPeerCertificate().subject?.CN : undefined;
-  if (name === "client" || name === "owner") return;
-  throw new SottoError(
-    "tls",
-    `streaming is not for the certificate of "${name}"; expected that of owner or client`,
-  );
-}
-
 function modelOf({ url = "" }: IncomingMessage): string | undefined {
   const found = PATH.exec(url)?.[1];
   try {
@@ -88,7 +71,7 @@ function modelOf({ url = "" }: IncomingMessage): string | undefined {
 class Conversation {
   private readonly ws: WebSocket;
   private readonly options: StreamSocketsOptions;
-  private readonly request: IncomingMessage;
+  private readonly admission: Admission;
   private readonly model: string;
   private readonly gone = new AbortController();
   private stream: Stream | undefined;
@@ -97,7 +80,7 @@ class Conversation {
 
   constructor(ws: WebSocket, request: IncomingMessage, model: string, options: StreamSocketsOptions) {
     this.ws = ws;
-    this.request = request;
+    this.admission = new Admission(options, request, model);
     this.model = model;
     this.options = options;
     const timer = setTimeout(() => {
@@ -110,6 +93,7 @@ class Conversation {
     ws.on("close", () => {
       clearTimeout(timer);
       this.gone.abort();
+      this.admission.leave("gone");
     });
     // what cannot be read closes the connection by itself
     ws.on("error", (error) => options.log.debug({ reason: error.message }, "stream connection failed"));
@@ -135,9 +119,10 @@ class Conversation {
     }
   }
 
-  private async open({ type: _, token, ...wanted }: StreamOpen): Promise<void> {
-    const { streams, authenticate = byCertificate } = this.options;
-    await authenticate(this.request, token);
+  private async open(message: StreamOpen): Promise<void> {
+    const { streams } = this.options;
+    await this.admission.enter(message);
+    const { type: _, token: __, ...wanted } = message;
     const model = modelName.safeParse(this.model);
     if (!model.success)
       throw new SottoError("bad-input", `the model's name: ${model.error.issues[0]?.message}`);
@@ -148,7 +133,10 @@ class Conversation {
       },
       onEnd: (error?: SottoError) => {
         if (error) this.refuse(error);
-        else this.ws.close(NORMAL);
+        else {
+          this.admission.leave("ok");
+          this.ws.close(NORMAL);
+        }
       },
     };
     this.stream = await streams.open({ ...wanted, model: model.data }, events, this.gone.signal);
@@ -158,6 +146,7 @@ class Conversation {
   private refuse(cause: unknown): void {
     const error = asSottoError(cause);
     if (error.code === "internal") this.options.log.error({ reason: error.message }, "stream failed");
+    this.admission.leave(error.code);
     this.say({ type: "error", ...stateError(error) });
     this.ws.close(FAILED);
   }
