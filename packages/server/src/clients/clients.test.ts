@@ -6,6 +6,7 @@ import { compile } from "@sotto/core";
 import { randomGru } from "@sotto/core/testing";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { makeTestFolder, TestCluster } from "../testing/cluster.js";
 import { http } from "../testing/http.js";
 import { largestError, testModel } from "../testing/models.js";
@@ -78,6 +79,35 @@ describe("clients with tokens", () => {
       code: "unauthorized",
       message: expect.stringMatching(/server [01]: the token is not known here; it may have been revoked/),
     });
+  });
+
+  it("stream with a token in the first message, within their limits, and for no page that is not listed", async () => {
+    const limits = { concurrent: 1 };
+    const remote = await cluster.client(create({ name: "live", limits })).model("open");
+    const stream = await remote.stream();
+    await stream.step(steps(2));
+    await expect(remote.stream()).rejects.toMatchObject({ code: "busy" });
+    await stream.close();
+    await expect
+      .poll(() => audit().filter((e) => e.event === "stream" && e.client === "live").length)
+      .toBe(4);
+    const lines = audit().filter((e) => e.event === "stream" && e.client === "live");
+    expect(lines.filter((e) => e.outcome === "busy").length).toBe(2);
+    expect(lines[0]).toMatchObject({ model: "open", by: "token", sizes: { steps: 1 } });
+    await expect(remote.stream({ steps: 51 })).rejects.toMatchObject({ code: "forbidden" });
+
+    const { servers, tls } = cluster.as("client");
+    const { ca, cert, key } = tls as Record<string, string>;
+    const [from, pem] = ["https://elsewhere.example", (path: string | undefined) => readFileSync(path!)];
+    const socket = new WebSocket(`${servers[0].url.replace("https", "wss")}/v2/models/open/stream`, {
+      ...{ ca: pem(ca), cert: pem(cert), key: pem(key), checkServerIdentity: () => undefined as never },
+      headers: { origin: from },
+    });
+    await new Promise((resolve) => socket.once("open", resolve));
+    const about = { type: "open", stream: "0".repeat(32), plan: remote.hash, sizes: {}, steps: 1 };
+    const answer = new Promise((resolve) => socket.once("message", (data) => resolve(String(data))));
+    socket.send(JSON.stringify(about));
+    expect(await answer).toMatch(/"forbidden".*pages of https:\/\/elsewhere.example may not stream/);
   });
 
   it("are refused without a token, with a wrong or an expired one, and where their role does not allow it", async () => {
