@@ -265,7 +265,7 @@ describe("a running cluster", () => {
     expect(error.message).toMatch(/server 0 serves plan (\w{64}), server 1 serves plan (?!\1)\w{64}/);
     await put(1, compiled);
     const remote = await cluster.client().model("mixed");
-    expect((await failure(remote.infer(model.input(1)))).message).toMatch(
+    expect((await failure(remote.infer(model.input(1), once))).message).toMatch(
       /server 0 holds deployment \w+, server 1 holds/,
     );
     const pinned = await failure(cluster.client().model("m", { plan: "0".repeat(64) }));
