@@ -25,7 +25,7 @@ export interface ChildOptions {
 }
 
 /** Megabytes for new objects: Node's default of 16 lets garbage take as much as all sessions together. */
-const SMALL_HEAP = ["--max-semi-space-size=4"];
+const SMALL_HEAP = "--max-semi-space-size=4 --heap-growing-percent=100".split(" ");
 
 export class Child {
   readonly name: string;
