@@ -1,9 +1,10 @@
 // Distributed point functions (docs/protocol.md, "Look-up in one round"): shares of a vector of 2^levels places that is
 // zero but at a secret place alpha, where it holds `words` words. Boyle, Gilboa, Ishai: Function Secret Sharing:
-// Improvements and Extensions, ePrint 2018/707, Fig. 1, with words mod 2^64 at the leaves.
+// Improvements and Extensions, ePrint 2018/707, Fig. 1 (Gen is dealPoints, full-domain evaluation expandPoints), with words
+// mod powers of two at the leaves, and early termination.
 //
 // Four elements at a time: lane l of every vector belongs to element 4 g + l of group g. A tree's node is five vectors:
-// a seed of 128 bits, and a mask that is all ones or all zeros. The child of node p on level d that bit b leads to is node
+// a seed of 128 bits, and a control bit as a mask, all ones or all zeros. The child of node p on level d that bit b leads to is node
 // p + b 2^d of the next level, so that leaf j is reached by the bits of j from the lowest on.
 import { blocks } from "./chacha";
 
@@ -14,7 +15,7 @@ const made = memory.data(1056, 16);
 const more = memory.data(1056, 16);
 const pair = memory.data(160, 16);
 
-/** A state with the seed at `seed` as its key, which is one of 128 bits ("expand 16-byte k"), and a nonce of zero. */
+/** A state with the seed at `seed` as its key, which is one of 128 bits ("expand 16-byte k"). */
 // @ts-expect-error: decorator
 @inline
 function expand(out: usize, seed: usize, counter: i32): void {
@@ -27,12 +28,20 @@ function expand(out: usize, seed: usize, counter: i32): void {
   blocks(out, state);
 }
 
-function begin(): void {
+/** The nonce: 64 bits of public salt, and the element's number. No two trees have the same. */
+function begin(salt: usize): void {
   v128.store(state, i32x4.splat(0x61707865));
   v128.store(state, i32x4.splat(0x3120646e), 16);
   v128.store(state, i32x4.splat(0x79622d36), 32);
   v128.store(state, i32x4.splat(0x6b206574), 48);
-  memory.fill(state + 208, 0, 48);
+  v128.store(state, v128.load32_splat(salt), 208);
+  v128.store(state, v128.load32_splat(salt, 4), 224);
+}
+
+// @ts-expect-error: decorator
+@inline
+function setGroup(g: usize): void {
+  v128.store(state, i32x4.add(i32x4.splat(<i32>g << 2), i32x4(0, 1, 2, 3)), 240);
 }
 
 function end(): void {
@@ -75,13 +84,13 @@ function expandLeaf(out: usize, seed: usize, blocksEach: i32): void {
 }
 
 /**
- * One server's shares of n point vectors, n a multiple of 4.
+ * One server's shares of point vectors: of groups first .. last - 1 of n / 4, n a multiple of 4.
  *
  * A leaf holds the words of 2^inside places, leaf + 2^levels k for k = 0, 1, ...: bits without gaps, word w of each place
  * having widths[w] of them; above those a share's bits mean nothing. The tree has `levels` levels, and there are
  * 2^(levels + inside) places.
  *
- * E: n / 4 groups of all places, of each `words` words of four elements. nodes: room for 80 2^levels bytes.
+ * E: these groups, of each all places, of each `words` words of four elements. salt: 64 bits, public. nodes: room for 80 2^levels bytes.
  * roots: for each group four vectors, the seeds. tree: for each group and level four vectors, what both children are
  * corrected by, and behind all levels one vector: bits 2 d and 2 d + 1 correct the masks of level d's children.
  * leaf: planes of n words, for each k and w. blocksEach: of key stream, for a leaf; 4 at most.
@@ -100,15 +109,19 @@ export function expandPoints(
   words: i32,
   blocksEach: i32,
   index: i32,
+  salt: usize,
+  first: i32,
+  last: i32,
 ): void {
-  begin();
+  begin(salt);
   const leaves: usize = (<usize>1) << levels;
   const groupBytes = (<usize>levels << 6) + 16;
   const plane = <usize>n << 3;
   const sign = i64x2.splat(index ? -1 : 0);
   const placeBytes = <usize>words << 5;
-  for (let g: usize = 0; g < <usize>(n >> 2); g++) {
-    const out = E + (g << (levels + inside)) * placeBytes;
+  for (let g: usize = first; g < <usize>last; g++) {
+    setGroup(g);
+    const out = E + ((g - first) << (levels + inside)) * placeBytes;
     for (let i: usize = 0; i < 64; i += 16) v128.store(nodes + i, v128.load(roots + (g << 6) + i));
     v128.store(nodes, i32x4.splat(index ? -1 : 0), 64);
     const correction = tree + g * groupBytes;
@@ -176,13 +189,15 @@ export function dealPoints(
   widths: usize,
   words: i32,
   blocksEach: i32,
+  salt: usize,
 ): void {
-  begin();
+  begin(salt);
   const groupBytes = (<usize>levels << 6) + 16;
   const plane = <usize>n << 3;
   const first = pair;
   const second = pair + NODE;
   for (let g: usize = 0; g < <usize>(n >> 2); g++) {
+    setGroup(g);
     const masks = m + (g << 5);
     const low = i64x2.shr_u(v128.load(masks), s);
     const high = i64x2.shr_u(v128.load(masks, 16), s);
@@ -254,7 +269,8 @@ export function dealPoints(
  * Shares of selected values from shares E of point vectors (expandPoints; words in planes of three: l^0, l^1, l^2 times
  * a factor): out[f, i] = sum_j c0' E_i[j, 3 f] - c1' E_i[j, 3 f + 1] + c2' E_i[j, 3 f + 2], where for the node
  * (top_i - j) mod N and L the low s bits of xhat: c0' = c0 + c1 L + c2 L^2, c1' = c1 + 2 c2 L, c2' = c2.
- * xhat: n words, public. table: N = 2^nodeBits nodes of three words. factors: 1 or 3.
+ * xhat: n words, public. table: N = 2^nodeBits nodes of three words. factors: 1 or 3. Of elements first .. last - 1; E begins
+ * with the first one's group.
  */
 export function lookup(
   out: usize,
@@ -265,15 +281,17 @@ export function lookup(
   s: i32,
   table: usize,
   factors: i32,
+  first: i32,
+  last: i32,
 ): void {
   const nodes: usize = (<usize>1) << nodeBits;
   const plane = <usize>n << 3;
   const step = <usize>factors * 96;
-  for (let i: usize = 0; i < <usize>n; i++) {
+  for (let i: usize = first; i < <usize>last; i++) {
     const x = load<u64>(xhat + (i << 3));
     const top = <usize>(x >> s);
     const L = x & (((<u64>1) << s) - 1);
-    let e = E + (i >> 2) * nodes * step + ((i & 3) << 3);
+    let e = E + ((i - first) >> 2) * nodes * step + ((i & 3) << 3);
     let y0: u64 = 0;
     let y1: u64 = 0;
     let y2: u64 = 0;

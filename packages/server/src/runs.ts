@@ -16,6 +16,7 @@ import {
   stageCorrectionBytes,
 } from "@sotto/core";
 import { DEFAULT_MAX_PAYLOAD } from "@sotto/wire";
+import type { Prepared } from "./party/ahead.js";
 
 /** What a session of a stream runs. */
 export interface Chunk {
@@ -32,7 +33,7 @@ export interface Run {
   /** Of a chunk of a stream. */
   chunk?: Chunk;
   /** Bytes of memory that each stage's correlated randomness takes from when it is prepared until it is used. */
-  prepared: Float64Array;
+  prepared: readonly Prepared[];
 }
 
 const KEPT = 16;
@@ -100,6 +101,6 @@ function makeRun(network: Network, hash: string): Run {
         "are sent at once: split the batch",
     );
   }
-  const prepared = Float64Array.from(program.stages, (_, stage) => preparedBytes(program, stage));
+  const prepared = program.stages.map((_, stage) => preparedBytes(program, stage));
   return { network, hash, cost: cost(program), stages, prepared };
 }

@@ -19,6 +19,8 @@ export class Link {
   onControl: (message: ControlMessage, bytes: number) => void = () => {};
   /** The shortest time so far from a ping to its answer, in milliseconds. */
   roundTripMs: number | undefined;
+  /** Pings without an answer so far, and when the one was sent that is alone among them. */
+  private asked = 0;
   private pinged: number | undefined;
   private probes = 0;
   private readonly channel: FrameChannel;
@@ -48,8 +50,8 @@ export class Link {
   }
 
   control(message: ControlMessage): void {
-    // answers come in order: one question at a time is timed
-    if (message.type === "ping") this.pinged ??= performance.now();
+    // answers name no question: one is timed only if it is the only one
+    if (message.type === "ping") this.pinged = this.asked++ === 0 ? performance.now() : undefined;
     const frame = controlFrame(message);
     this.traffic.sent.control += frame.length;
     this.channel.send(frame);
@@ -144,13 +146,13 @@ export class Link {
   }
 
   private answered(): void {
-    if (this.pinged === undefined) return;
-    this.roundTripMs = Math.min(
-      this.roundTripMs ?? Number.POSITIVE_INFINITY,
-      performance.now() - this.pinged,
-    );
-    this.pinged = undefined;
-    if (this.probes > 0) this.probe(this.probes - 1);
+    this.asked = Math.max(0, this.asked - 1);
+    if (this.pinged !== undefined) {
+      const took = performance.now() - this.pinged;
+      this.roundTripMs = Math.min(this.roundTripMs ?? Number.POSITIVE_INFINITY, took);
+      this.pinged = undefined;
+    }
+    if (this.probes > 0 && this.asked === 0) this.probe(this.probes - 1);
   }
 
   private closed(error?: SottoError): void {

@@ -45,16 +45,20 @@ function correctionBytes(node: Node, program: Program, server: 0 | 1): number {
   return (server === 1 ? drawBytes(draws(node, program)) : 0) + drawBytes(common?.(node, program) ?? []);
 }
 
-/** Bytes of memory that what a server prepares for a stage takes until it is used. */
-export function preparedBytes(program: Program, stage: number): number {
+/**
+ * Bytes of memory that what a server prepares for a stage takes until it is used, and what is expanded of it, if that is
+ * done ahead.
+ */
+export function preparedBytes(program: Program, stage: number): { drawn: number; expanded: number } {
   const { local, openings } = program.stages[stage]!;
-  let words = 0;
+  let [drawn, expanded] = [0, 0];
   for (const node of [...local, ...openings]) {
-    const { draws, expanded } = operation(node);
-    words += drawWords(draws(node, program)) + (expanded?.(node, program) ?? 0);
-    if (node.op === "open") words += node.length;
+    const { draws, common, expanded: words } = operation(node);
+    drawn += drawWords(draws(node, program)) + drawWords(common?.(node, program) ?? []);
+    expanded += words?.(node, program) ?? 0;
+    if (node.op === "open") drawn += node.length;
   }
-  return words * 8;
+  return { drawn: drawn * 8, expanded: expanded * 8 };
 }
 
 /** Bytes that a server expands the keys of point vectors to. */

@@ -8,7 +8,7 @@ import { type Draw, drawWords } from "../ops/operation.js";
 import { SEED_BYTES, type Source, Stream } from "../random/stream.js";
 import { Unpacker } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
-import { expandPoints, type PointShape, rootWords } from "./points.js";
+import { PointKeys, type PointShape, rootWords } from "./points.js";
 
 /** The streams' names: their domains. */
 export const STREAM = {
@@ -47,8 +47,8 @@ export interface Material {
   share(draws: readonly Draw[]): Vector;
   /** Words of selection bits. */
   selectionBits(words: number): Vector;
-  /** This server's shares of point vectors. */
-  points(shape: PointShape): Vector;
+  /** What this server expands to its shares of point vectors. The caller frees it. */
+  points(shape: PointShape): Points;
   /** The corrections of a stage, before its pieces are drawn; for server 0 those that both servers get. */
   beginStage(corrections: Uint8Array): void;
   /** All of the stage's corrections must have been drawn. */
@@ -56,6 +56,9 @@ export interface Material {
   /** Wipes the streams. */
   close(): void;
 }
+
+/** See PointKeys. */
+export type Points = Pick<PointKeys, "expand" | "inParts" | "free">;
 
 export interface MaterialSources {
   mask: Source;
@@ -137,8 +140,9 @@ export class SeedMaterial implements Material {
     return this.sources.selection.words(words);
   }
 
-  points(shape: PointShape): Vector {
-    return expanded(this.ring, 0, this.sources.roots, this.corrections.stage, shape);
+  points(shape: PointShape): Points {
+    const roots = this.sources.roots.words(rootWords(shape));
+    return new PointKeys(this.ring, 0, roots, this.corrections.stage, shape);
   }
 
   beginStage(corrections: Uint8Array): void {
@@ -202,8 +206,9 @@ export class CorrectedMaterial implements Material {
     return out;
   }
 
-  points(shape: PointShape): Vector {
-    return expanded(this.ring, 1, this.sources.roots, this.corrections.stage, shape);
+  points(shape: PointShape): Points {
+    const roots = this.sources.roots.words(rootWords(shape));
+    return new PointKeys(this.ring, 1, roots, this.corrections.stage, shape);
   }
 
   beginStage(corrections: Uint8Array): void {
@@ -219,17 +224,4 @@ export class CorrectedMaterial implements Material {
     this.sources.mask.close();
     this.sources.roots.close();
   }
-}
-
-function expanded(
-  ring: Ring,
-  index: 0 | 1,
-  source: Source,
-  corrections: Unpacker,
-  shape: PointShape,
-): Vector {
-  const roots = source.words(rootWords(shape));
-  const E = expandPoints(ring, index, roots, corrections, shape);
-  roots.free();
-  return E;
 }

@@ -11,7 +11,7 @@ import { type Program, roundBytes, rounds } from "../program/program.js";
 import type { Source } from "../random/stream.js";
 import { Packer, packedBytes, Unpacker, unpack } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
-import type { Material } from "./material.js";
+import type { Material, Points } from "./material.js";
 import type { PartyModel } from "./setup.js";
 
 /** The public part of a lifted value (assembly/finish.ts, lift). */
@@ -42,6 +42,10 @@ export class Party {
   readonly opened: (Vector | undefined)[] = [];
   /** What operations prepared from correlated randomness. */
   readonly prepared: (Vector | undefined)[] = [];
+  /** Of point vectors that are expanded where they are used. */
+  readonly keys: (Points | undefined)[] = [];
+  /** Whether the stage that is being prepared has room for what keys expand to. */
+  expandsAhead = true;
   private readonly views: (View[] | undefined)[] = [];
   private readonly tables = new Map<ActivationTable, Map<number, Vector>>();
   private readonly inputs = new Map<string, Vector>();
@@ -66,8 +70,13 @@ export class Party {
     return this.preparedStages;
   }
 
-  /** Draws the next stage's correlated randomness. @param corrections the dealer's for this server. */
-  prepare(corrections: Uint8Array): void {
+  /**
+   * Draws the next stage's correlated randomness.
+   * @param corrections the dealer's for this server.
+   * @param expand whether point vectors are expanded now, which takes memory (cost.ts, preparedBytes), or when they are used.
+   */
+  prepare(corrections: Uint8Array, expand = true): void {
+    this.expandsAhead = expand;
     const stage = this.program.stages[this.preparedStages++];
     if (!stage)
       throw new SottoError("material", "every stage is prepared; more corrections than stages arrived");
@@ -195,6 +204,8 @@ export class Party {
       });
       list.length = 0;
     }
+    for (const keys of this.keys) keys?.free();
+    this.keys.length = 0;
     for (const views of this.views) views?.forEach(freeView);
     for (const tables of this.tables.values()) for (const v of tables.values()) v.free();
     for (const v of this.inputs.values()) v.free();

@@ -24,15 +24,19 @@ const ROOT_WORDS = 2;
 const NODE_BYTES = 80;
 const BLOCK_BITS = 512;
 const MAX_BLOCKS = 4;
+/** Two control bits a level in 32 bits. */
+const MAX_TREE_LEVELS = 16;
+/** Elements that are expanded at once where nothing was expanded ahead. */
+const PART = 64;
 
 /** Elements, those counted that fill up the last group. */
 function padded({ n }: PointShape): number {
   return Math.ceil(n / GROUP) * GROUP;
 }
 
-/** Words of seeds that a server draws. */
+/** Words of seeds that a server draws, and one of which server 0's is the salt. */
 export function rootWords(shape: PointShape): number {
-  return padded(shape) * ROOT_WORDS;
+  return padded(shape) * ROOT_WORDS + 1;
 }
 
 /** Words of shares after expansion. */
@@ -47,7 +51,9 @@ function layout({ levels, bits }: PointShape): { tree: number; inside: number; b
   if (blocks > MAX_BLOCKS) throw new SottoError("internal", `a leaf of ${place} bits`);
   let inside = 0;
   while (inside < levels && place * 2 ** (inside + 1) <= BLOCK_BITS) inside++;
-  return { tree: levels - inside, inside, blocks };
+  const tree = levels - inside;
+  if (tree > MAX_TREE_LEVELS) throw new SottoError("internal", `a tree of ${tree} levels`);
+  return { tree, inside, blocks };
 }
 
 function treeWords(shape: PointShape): number {
@@ -59,46 +65,84 @@ export function pointDraws(shape: PointShape): Draw[] {
   const n = padded(shape);
   const place = shape.bits.map((bits) => ({ n, bits }));
   const leaf = Array.from({ length: 2 ** layout(shape).inside }, () => place).flat();
-  return [{ n: treeWords(shape), bits: 64 }, ...leaf];
+  return [{ n: treeWords(shape) + 1, bits: 64 }, ...leaf];
 }
 
-/** A server's shares from its seeds and the corrections: groups of four elements, places, words, elements. */
-export function expandPoints(
-  ring: Ring,
-  index: 0 | 1,
-  roots: Vector,
-  corrections: Unpacker,
-  shape: PointShape,
-): Vector {
-  const { tree: levels, inside, blocks } = layout(shape);
-  const n = padded(shape);
-  const [treeDraw, ...leaves] = pointDraws(shape);
-  const tree = ring.alloc(treeDraw!.n);
-  corrections.into(tree, treeDraw!.bits);
-  const leaf = ring.zeros(n * leaves.length);
-  leaves.forEach(({ bits }, k) => {
-    if (bits > 0) corrections.into(leaf, bits, k * n, n);
-  });
-  const E = ring.alloc(expandedWords(shape));
-  const nodes = ring.alloc((NODE_BYTES / 8) * 2 ** levels);
-  const widths = widthsOf(ring, shape);
-  ring.kernels.expandPoints(
-    E.ptr,
-    nodes.ptr,
-    roots.ptr,
-    tree.ptr,
-    leaf.ptr,
-    n,
-    levels,
-    inside,
-    widths.ptr,
-    shape.bits.length,
-    blocks,
-    index,
-  );
-  ring.wipe(nodes, 0, nodes.length);
-  for (const v of [nodes, tree, leaf, widths]) v.free();
-  return E;
+/** What a server expands to its shares: its seeds, and the corrections that both servers have. */
+export class PointKeys {
+  private readonly ring: Ring;
+  private readonly index: 0 | 1;
+  private readonly shape: PointShape;
+  private readonly roots: Vector;
+  /** The tree's corrections, and the salt. */
+  private readonly tree: Vector;
+  private readonly leaf: Vector;
+
+  /** @param roots rootWords(shape) of them, of this server's stream. */
+  constructor(ring: Ring, index: 0 | 1, roots: Vector, corrections: Unpacker, shape: PointShape) {
+    this.ring = ring;
+    this.index = index;
+    this.shape = shape;
+    this.roots = roots;
+    const n = padded(shape);
+    const [treeDraw, ...leaves] = pointDraws(shape);
+    this.tree = ring.alloc(treeDraw!.n);
+    corrections.into(this.tree, treeDraw!.bits);
+    this.leaf = ring.zeros(n * leaves.length);
+    leaves.forEach(({ bits }, k) => {
+      if (bits > 0) corrections.into(this.leaf, bits, k * n, n);
+    });
+  }
+
+  /** All shares: groups of four elements, places, words, elements. */
+  expand(): Vector {
+    const E = this.ring.alloc(expandedWords(this.shape));
+    this.into(E, 0, padded(this.shape));
+    return E;
+  }
+
+  /** The shares of some elements after the other, of which no more than these are in memory at a time. */
+  inParts(take: (E: Vector, first: number, last: number) => void): void {
+    const { n, levels, bits } = this.shape;
+    const E = this.ring.alloc(Math.min(PART, padded(this.shape)) * 2 ** levels * bits.length);
+    for (let first = 0; first < n; first += PART) {
+      const last = Math.min(first + PART, n);
+      this.into(E, first, last);
+      take(E, first, last);
+    }
+    E.free();
+  }
+
+  free(): void {
+    for (const v of [this.roots, this.tree, this.leaf]) v.free();
+  }
+
+  /** Elements first .. last - 1, and those that fill up the last one's group. */
+  private into(E: Vector, first: number, last: number): void {
+    const { ring, shape, roots, tree, leaf } = this;
+    const { tree: levels, inside, blocks } = layout(shape);
+    const nodes = ring.alloc((NODE_BYTES / 8) * 2 ** levels);
+    const widths = widthsOf(ring, shape);
+    ring.kernels.expandPoints(
+      E.ptr,
+      nodes.ptr,
+      roots.ptr,
+      tree.ptr,
+      leaf.ptr,
+      padded(shape),
+      levels,
+      inside,
+      widths.ptr,
+      shape.bits.length,
+      blocks,
+      this.index,
+      tree.ptr + treeWords(shape) * 8,
+      first / GROUP,
+      Math.ceil(last / GROUP),
+    );
+    ring.wipe(nodes, 0, nodes.length);
+    for (const v of [nodes, widths]) v.free();
+  }
 }
 
 /**
@@ -117,7 +161,9 @@ export function dealPoints(
   const words = shape.bits.length;
   const n = padded(shape);
   const [a, b] = [roots[0].words(rootWords(shape)), roots[1].words(rootWords(shape))];
-  const tree = ring.alloc(treeWords(shape));
+  const tree = ring.alloc(treeWords(shape) + 1);
+  // server 0's last word, which it has no other use for
+  ring.copy(tree, treeWords(shape), a, rootWords(shape) - 1, 1);
   const leaf = ring.alloc(n * words * 2 ** inside);
   const m = widened(ring, mask, 1, shape.n, n);
   const P = widened(ring, payload, words, shape.n, n);
@@ -136,6 +182,7 @@ export function dealPoints(
     widths.ptr,
     words,
     blocks,
+    tree.ptr + treeWords(shape) * 8,
   );
   for (const v of [a, b, m, P, widths]) v.free();
   return { tree, leaf };

@@ -97,11 +97,13 @@ describe.each(["lan", "wan"] as const)("profile %s", (profile) => {
     const draws = operation(node).common?.(node, program) ?? [];
     const bits = filled(positive(draws));
     if (node.op !== "lookup") return bits;
-    const words = draws[0]!.n / Math.ceil(program.nodes[node.x]!.length / 4);
+    // the last one is the salt
+    const end = draws[0]!.n - 1;
+    const words = end / Math.ceil(program.nodes[node.x]!.length / 4);
     const levels = (words - 2) / 8;
     return bits.map((is, at) => {
       const word = Math.floor(at / 64);
-      const unused = word < draws[0]!.n && word % words >= words - 2 && at % 32 >= 2 * levels;
+      const unused = word < end && word % words >= words - 2 && at % 32 >= 2 * levels;
       return is && !unused;
     });
   }

@@ -33,28 +33,35 @@ export const lookup: Operation<LookupNode> = {
     payload.free();
   },
   prepare(node, party) {
-    party.prepared[node.id] = party.material.points(shapeOf(node, party.program));
+    const keys = party.material.points(shapeOf(node, party.program));
+    if (party.expandsAhead) {
+      party.prepared[node.id] = keys.expand();
+      keys.free();
+    } else party.keys[node.id] = keys;
     // made here, so that the rounds find it ready
     party.wholeTable(node.table, node.nodeBits);
   },
   evaluate(node, party) {
     const { ring } = party;
-    const E = party.takePrepared(node.id);
     const x = party.openedWords(node.x);
     const out = ring.alloc(node.length);
     const table = party.wholeTable(node.table, node.nodeBits);
+    const { nodeBits } = node;
+    const { stepBits } = node.table;
+    const n = x.length;
     const factors = node.factor ? 3 : 1;
-    ring.kernels.lookup(
-      out.ptr,
-      x.ptr,
-      E.ptr,
-      x.length,
-      node.nodeBits,
-      node.table.stepBits,
-      table.ptr,
-      factors,
-    );
-    E.free();
+    const add = (E: Vector, first: number, last: number) =>
+      ring.kernels.lookup(out.ptr, x.ptr, E.ptr, n, nodeBits, stepBits, table.ptr, factors, first, last);
+    const keys = party.keys[node.id];
+    if (keys) {
+      keys.inParts(add);
+      keys.free();
+      party.keys[node.id] = undefined;
+    } else {
+      const E = party.takePrepared(node.id);
+      add(E, 0, n);
+      E.free();
+    }
     party.shares[node.id] = out;
   },
 };

@@ -85,6 +85,9 @@ export interface Kernels {
     words: number,
     blocksEach: number,
     index: number,
+    salt: Pointer,
+    first: number,
+    last: number,
   ): void;
   dealPoints(
     tree: Pointer,
@@ -100,6 +103,7 @@ export interface Kernels {
     widths: Pointer,
     words: number,
     blocksEach: number,
+    salt: Pointer,
   ): void;
   lookup(
     out: Pointer,
@@ -110,6 +114,8 @@ export interface Kernels {
     s: number,
     table: Pointer,
     factors: number,
+    first: number,
+    last: number,
   ): void;
   scale(out: Pointer, n: number, planes: Pointer, a: Pointer, wrap: Pointer, negative: number): void;
   flipSelected(e: Pointer, sigma: Pointer, m: Pointer, n: number, nodeBits: number, s: number): void;

@@ -7,7 +7,7 @@
  * what the server receives is then the same to the bit: its view carries no information.
  */
 import { Dealer } from "../interpret/dealer.js";
-import type { Material } from "../interpret/material.js";
+import type { Material, Points } from "../interpret/material.js";
 import { Party } from "../interpret/party.js";
 import { expandedWords, type PointShape } from "../interpret/points.js";
 import { DealerSetup, PartySetup, type TensorShares } from "../interpret/setup.js";
@@ -339,8 +339,9 @@ class QueueMaterial implements Material {
     return this.mask(words);
   }
 
-  points(shape: PointShape): Vector {
-    return this.mask(expandedWords(shape));
+  points(shape: PointShape): Points {
+    const E = this.mask(expandedWords(shape));
+    return { expand: () => E, inParts: () => {}, free: () => {} };
   }
 
   beginStage(): void {}

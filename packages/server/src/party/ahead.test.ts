@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { Ahead } from "./ahead.js";
 
 describe("the window of what is prepared", () => {
-  const open = (budget: number, ...bytes: number[]) => new Ahead(budget).open(Float64Array.from(bytes));
+  const stages = (...bytes: number[]) => bytes.map((drawn) => ({ drawn, expanded: 0 }));
+  const open = (budget: number, ...bytes: number[]) => new Ahead(budget).open(stages(...bytes));
 
   it("holds all stages where they fit", () => {
     expect(open(6, 1, 2, 3).reached(0)).toBe(3);
@@ -31,7 +32,7 @@ describe("the window of what is prepared", () => {
 
   it("narrows as more sessions share the budget, which they never exceed but by two stages each", () => {
     const ahead = new Ahead(12);
-    const bytes = Float64Array.of(3, 3, 3, 3, 3, 3, 3, 3);
+    const bytes = stages(3, 3, 3, 3, 3, 3, 3, 3);
     const alone = ahead.open(bytes);
     expect(alone.reached(0)).toBe(4);
     const second = ahead.open(bytes);
@@ -44,5 +45,21 @@ describe("the window of what is prepared", () => {
     expect(second.reached(0)).toBe(4);
     second.close();
     expect([ahead.held, ahead.share]).toEqual([0, 12]);
+  });
+
+  it("has room for what keys expand to, or leaves that to their use", () => {
+    const ahead = new Ahead(25);
+    const window = ahead.open(Array.from({ length: 6 }, () => ({ drawn: 1, expanded: 10 })));
+    expect(window.reached(0)).toBe(2);
+    expect([window.expands(0), window.expands(1), ahead.held]).toEqual([true, true, 22]);
+    const other = ahead.open(Array.from({ length: 6 }, () => ({ drawn: 1, expanded: 10 })));
+    expect(other.reached(0)).toBe(2);
+    expect([other.expands(0), other.expands(1), ahead.held]).toEqual([false, false, 24]);
+    // the first one has used a stage: the next one is no larger than its share
+    expect(window.reached(1)).toBe(3);
+    expect([window.expands(2), ahead.held]).toEqual([false, 14]);
+    window.close();
+    expect(other.reached(1)).toBe(4);
+    expect([other.expands(2), other.expands(3), ahead.held]).toEqual([true, true, 23]);
   });
 });

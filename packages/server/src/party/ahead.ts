@@ -6,10 +6,16 @@
 /** A stage is prepared while the one before it waits for the other server. */
 const LEAST_STAGES = 2;
 
+/** What a stage takes in memory once it is prepared, and what it takes besides if its keys are expanded then. */
+export interface Prepared {
+  drawn: number;
+  expanded: number;
+}
+
 /** A budget of bytes, and the sessions that share it. */
 export class Ahead {
   readonly bytes: number;
-  /** Bytes that are prepared, or may be by now. */
+  /** Bytes that are prepared, or may be by now. More than the budget only by two stages a session, unexpanded. */
   held = 0;
   private readonly windows = new Set<Window>();
 
@@ -17,9 +23,9 @@ export class Ahead {
     this.bytes = bytes;
   }
 
-  /** One more session. @param prepared bytes that each stage takes once it is prepared. */
-  open(prepared: Float64Array): Window {
-    const window = new Window(prepared, this, () => this.windows.delete(window));
+  /** One more session. */
+  open(stages: readonly Prepared[]): Window {
+    const window = new Window(stages, this, () => this.windows.delete(window));
     this.windows.add(window);
     return window;
   }
@@ -32,38 +38,51 @@ export class Ahead {
 
 /** The stages of one session that may be prepared, as its rounds go on. */
 export class Window {
-  private readonly prepared: Float64Array;
+  private readonly stages: readonly Prepared[];
   private readonly ahead: Ahead;
   private readonly onClose: () => void;
+  /** Bytes that each stage holds, from the first to the last that may be prepared. */
+  private readonly holding: number[] = [];
   private from = 0;
-  private to = 0;
   private bytes = 0;
 
   /** @internal See Ahead.open. */
-  constructor(prepared: Float64Array, ahead: Ahead, onClose: () => void) {
-    this.prepared = prepared;
+  constructor(stages: readonly Prepared[], ahead: Ahead, onClose: () => void) {
+    this.stages = stages;
     this.ahead = ahead;
     this.onClose = onClose;
   }
 
   /** The rounds have come so far; @returns how many stages may be prepared by now, from the first on. */
   reached(round: number): number {
-    const { prepared, ahead } = this;
-    while (this.from < Math.min(round, this.to)) this.hold(-prepared[this.from++]!);
-    while (this.to < prepared.length) {
-      const next = prepared[this.to]!;
-      const fits = this.bytes + next <= ahead.share && ahead.held + next <= ahead.bytes;
-      if (!fits && this.to >= this.from + LEAST_STAGES) break;
-      this.hold(next);
-      this.to++;
+    const { stages, holding } = this;
+    while (this.from < Math.min(round, holding.length)) this.hold(-holding[this.from++]!);
+    while (holding.length < stages.length) {
+      const { drawn, expanded } = stages[holding.length]!;
+      const whole = this.fits(drawn + expanded);
+      // what is needed next is prepared in any case, but expanded where it is used if there is no room
+      if (!whole && holding.length >= this.from + LEAST_STAGES) break;
+      const bytes = whole ? drawn + expanded : drawn;
+      holding.push(bytes);
+      this.hold(bytes);
     }
-    return this.to;
+    return holding.length;
+  }
+
+  /** Whether a stage that may be prepared has room for what it expands to. */
+  expands(stage: number): boolean {
+    return this.holding[stage]! > this.stages[stage]!.drawn;
   }
 
   /** The session has ended. */
   close(): void {
     this.hold(-this.bytes);
     this.onClose();
+  }
+
+  private fits(bytes: number): boolean {
+    const { share, held, bytes: budget } = this.ahead;
+    return this.bytes + bytes <= share && held + bytes <= budget;
   }
 
   private hold(bytes: number): void {

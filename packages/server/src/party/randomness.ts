@@ -37,14 +37,26 @@ export function takeRandomness(options: RandomnessOptions): {
   const party = new Party(ring, run.network.program, index, setUp.lease.value, material);
   const window = ahead.open(run.prepared);
   const tag = frameTag("corrections", dealt.deal, run.hash, "dealer", index === 0 ? "server-0" : "server-1");
-  const supply =
-    index === 0 && run.cost.commonBytes === 0
-      ? new SeedSupply(party, window, events)
-      : new CorrectionSupply(party, window, events, { link: dealer, deal: dealt.deal, tag });
   const close = () => {
-    supply.stop();
     party.close();
     window.close();
   };
-  return { party, supply, close };
+  let supply: Supply;
+  try {
+    supply =
+      index === 0 && run.cost.commonBytes === 0
+        ? new SeedSupply(party, window, events)
+        : new CorrectionSupply(party, window, events, { link: dealer, deal: dealt.deal, tag });
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return {
+    party,
+    supply,
+    close: () => {
+      supply.stop();
+      close();
+    },
+  };
 }

@@ -235,7 +235,7 @@ export class Session {
       index === 0 ? (["server-0", "server-1"] as const) : (["server-1", "server-0"] as const);
     this.tagOut = frameTag("round", dealt.deal, run.hash, us, them);
     // what a server does not make from its seed alone, it waits for
-    const starvedBy = index === 1 || run.cost.commonBytes > 0 ? "dealer" : "compute";
+    const starvedBy = this.corrected ? "dealer" : "compute";
     const rounds = new Rounds({
       party,
       link: peer,
@@ -300,9 +300,10 @@ export class Session {
     const { party: index } = this.context;
     const theirs = Buffer.from(hello.nonce, "hex");
     const nonces: [Uint8Array, Uint8Array] = index === 0 ? [this.nonce, theirs] : [theirs, this.nonce];
+    const refresh = outputStream(this.context.ring, nonces);
     const { carried } = this;
     this.carried = new Map();
-    party.begin(request.input, outputStream(this.context.ring, nonces), carried);
+    party.begin(request.input, refresh, carried);
     rounds.start();
   }
 
@@ -353,11 +354,15 @@ export class Session {
     agree(this.id, what, who, theirs, `server ${this.context.party}`, ours);
   }
 
+  /** Whether the dealer sends this server corrections, and not its seed alone. */
+  private get corrected(): boolean {
+    return this.context.party === 1 || (this.run?.cost.commonBytes ?? 0) > 0;
+  }
+
   private dealerLost(error: SottoError): void {
     const { party, run } = this;
     // needed until the last correction, or for the seed alone
-    const corrected = this.context.party === 1 || (run?.cost.commonBytes ?? 0) > 0;
-    if (party && run && (!corrected || party.stagesPrepared === run.stages)) return;
+    if (party && run && (!this.corrected || party.stagesPrepared === run.stages)) return;
     this.fail(dealerLost(this.context.connections.name("dealer"), error));
   }
 
@@ -366,6 +371,7 @@ export class Session {
     return waitOf({
       session: id,
       index: context.party,
+      corrected: this.corrected,
       peer: other,
       dealer: context.connections.name("dealer"),
       asked: request !== undefined,

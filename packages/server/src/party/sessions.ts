@@ -163,7 +163,9 @@ export class Sessions {
     const session = this.running.get(id);
     if (session) return session;
     const over = this.taken.has(id) || this.endedEarly.has(id);
-    if (!over && !this.draining && this.running.size < 4 * this.max) return this.open(id);
+    // streams are counted by themselves
+    const early = [...this.running.values()].filter((s) => !s.isWaiting).length;
+    if (!over && !this.draining && early < 4 * this.max) return this.open(id);
     const why = over ? `session ${id} has ended` : "too many sessions";
     const error = !over && this.draining ? this.leaving() : new SottoError("conflict", why);
     const abort = { type: "abort", session: id, ...stateError(error) } as const;

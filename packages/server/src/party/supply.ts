@@ -71,7 +71,7 @@ export class SeedSupply implements Supply {
     try {
       const slices = new Slices();
       while (!this.stopped && this.party.stagesPrepared < this.limit) {
-        this.party.prepare(NOTHING);
+        this.party.prepare(NOTHING, this.window.expands(this.party.stagesPrepared));
         this.events.onStage();
         if (slices.over) await slices.pause();
       }
@@ -137,8 +137,13 @@ export class CorrectionSupply implements Supply {
   reached(round: number): void {
     this.limit = this.window.reached(round);
     this.grant();
+    // once the message is out, and later if there is enough for the next round: not when the other's may come
+    const enough = this.party.stagesPrepared > round + 1;
     this.due = false;
-    if (this.waiting.length > 0) setImmediate(() => this.prepareWaiting());
+    setImmediate(() => {
+      this.due = !enough;
+      this.prepareWaiting();
+    });
   }
 
   hurry(): void {
@@ -177,7 +182,7 @@ export class CorrectionSupply implements Supply {
   private prepareWaiting(): void {
     try {
       while (!this.stopped && this.waiting.length > 0 && this.party.stagesPrepared < this.limit) {
-        this.party.prepare(this.waiting.shift()!);
+        this.party.prepare(this.waiting.shift()!, this.window.expands(this.party.stagesPrepared));
         this.events.onStage();
       }
     } catch (error) {

@@ -6,6 +6,7 @@ const rounds = { round: 818, count: 12501, starved: false };
 const standing: Standing = {
   session: "s",
   index: 0,
+  corrected: false,
   peer: "server 1",
   dealer: "the dealer",
   asked: true,
@@ -42,9 +43,19 @@ describe("a session that waits", () => {
     const starved = { ...rounds, starved: true };
     const cases: [Partial<Standing>, number, RegExp][] = [
       [{}, 20_000, /^server 1 has been silent for 20 s in round 818 of 12501$/],
-      [{ index: 1, rounds: starved }, 15_000, /^the dealer has been silent for 15 s .*stage 818 of 12501$/],
+      [{ rounds: starved }, 50_000, /this server's own randomness of stage 818/],
+      [
+        { corrected: true, rounds: starved },
+        15_000,
+        /^the dealer has been silent for 15 s .*stage 818 of 12501$/,
+      ],
+      [
+        { index: 1, corrected: true, rounds: starved },
+        15_000,
+        /^the dealer has been silent for 15 s .*stage 818 of 12501$/,
+      ],
       [{ dealt: false }, 15_000, /^the dealer has been silent for 15 s when asked/],
-      [{ index: 1, greeted: false, rounds: undefined }, 15_000, /^the dealer .* stage 900$/],
+      [{ index: 1, corrected: true, greeted: false, rounds: undefined }, 15_000, /^the dealer .* stage 900$/],
       [{ rounds: undefined }, 50_000, /waited 50000 ms for server 1 to join/],
       [{ asked: false }, 50_000, /waited 50000 ms for the client's request/],
     ];

@@ -7,6 +7,8 @@ export interface Standing {
   session: string;
   /** This server. */
   index: 0 | 1;
+  /** Whether the dealer sends it corrections; otherwise it makes its randomness from its seed. */
+  corrected: boolean;
   /** How the other server and the dealer are called. */
   peer: string;
   dealer: string;
@@ -57,13 +59,12 @@ export function waitOf(at: Standing): Wait {
   if (rounds) {
     const { round, count, starved } = rounds;
     if (!starved) return silent("round", peer, `in round ${round} of ${count}`);
-    // server 0 makes its own from its seed
-    if (index === 0) return waited("others", `this server's own randomness of stage ${round}`);
+    if (!at.corrected) return waited("others", `this server's own randomness of stage ${round}`);
     return silent("dealer", dealer, `before the corrections of stage ${round} of ${count}`);
   }
   if (at.greeted)
     return waited("others", `${peer} to join; the client's request may have reached this server only`);
-  if (index === 0 || at.stage === undefined) return waited("others", "this server's own randomness");
+  if (!at.corrected || at.stage === undefined) return waited("others", "this server's own randomness");
   return silent("dealer", dealer, `before the corrections of stage ${at.stage}`);
 }
 

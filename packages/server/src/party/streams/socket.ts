@@ -28,8 +28,10 @@ export interface StreamSocketsOptions extends StreamGate {
   maxBodyBytes: number;
 }
 
-/** For the first message. */
+/** For the first message: time, bytes on the wire, and how many may be about it at the same time. */
 const OPEN_TIMEOUT_MS = 10_000;
+const OPEN_BYTES = 2 ** 16;
+const MAX_OPENING = 256;
 const PATH = /^\/v2\/models\/([^/?]+)\/stream$/;
 /** Close codes of RFC 6455: a normal end; an error, which the message before it has stated. */
 const NORMAL = 1000;
@@ -44,6 +46,7 @@ export function serveStreams(server: Server, options: StreamSocketsOptions): () 
     perMessageDeflate: false,
     handleProtocols: (offered) => (offered.has(STREAM_PROTOCOL) ? STREAM_PROTOCOL : false),
   });
+  const opening = new Set<WebSocket>();
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     const model = modelOf(request);
@@ -51,12 +54,32 @@ export function serveStreams(server: Server, options: StreamSocketsOptions): () 
       socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (ws) => new Conversation(ws, request, model, options));
+    if (opening.size >= MAX_OPENING) {
+      socket.end("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n");
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (ws) => {
+      limitOpening(ws, socket, opening);
+      new Conversation(ws, request, model, options, () => opening.delete(ws));
+    });
   });
   return () => {
     for (const ws of sockets.clients) ws.terminate();
     sockets.close();
   };
+}
+
+/** Nobody knows who it is yet: it is cut off when it sends more than a first message has. */
+function limitOpening(ws: WebSocket, socket: Duplex, opening: Set<WebSocket>): void {
+  opening.add(ws);
+  ws.on("close", () => opening.delete(ws));
+  let bytes = 0;
+  const count = (data: Buffer) => {
+    bytes += data.length;
+    if (!opening.has(ws)) socket.off("data", count);
+    else if (bytes > OPEN_BYTES) ws.terminate();
+  };
+  socket.on("data", count);
 }
 
 function modelOf({ url = "" }: IncomingMessage): string | undefined {
@@ -74,12 +97,21 @@ class Conversation {
   private readonly admission: Admission;
   private readonly model: string;
   private readonly gone = new AbortController();
+  private readonly onOpen: () => void;
   private stream: Stream | undefined;
   private opening = false;
   private unsent = 0;
 
-  constructor(ws: WebSocket, request: IncomingMessage, model: string, options: StreamSocketsOptions) {
+  /** @param onOpen the stream is open. */
+  constructor(
+    ws: WebSocket,
+    request: IncomingMessage,
+    model: string,
+    options: StreamSocketsOptions,
+    onOpen: () => void,
+  ) {
     this.ws = ws;
+    this.onOpen = onOpen;
     this.admission = new Admission(options, request, model);
     this.model = model;
     this.options = options;
@@ -140,6 +172,7 @@ class Conversation {
       },
     };
     this.stream = await streams.open({ ...wanted, model: model.data }, events, this.gone.signal);
+    this.onOpen();
     this.say({ type: "opened", inFlight: streams.inFlight, idleMs: streams.idleMs });
   }
 
