@@ -99,15 +99,29 @@ describe("clients with tokens", () => {
     const { servers, tls } = cluster.as("client");
     const { ca, cert, key } = tls as Record<string, string>;
     const [from, pem] = ["https://elsewhere.example", (path: string | undefined) => readFileSync(path!)];
-    const socket = new WebSocket(`${servers[0].url.replace("https", "wss")}/v2/models/open/stream`, {
-      ...{ ca: pem(ca), cert: pem(cert), key: pem(key), checkServerIdentity: () => undefined as never },
-      headers: { origin: from },
-    });
-    await new Promise((resolve) => socket.once("open", resolve));
+    const connected = async () => {
+      const socket = new WebSocket(`${servers[0].url.replace("https", "wss")}/v2/models/open/stream`, {
+        ...{ ca: pem(ca), cert: pem(cert), key: pem(key), checkServerIdentity: () => undefined as never },
+        headers: { origin: from },
+      });
+      await new Promise((resolve) => socket.once("open", resolve));
+      return socket;
+    };
+    const socket = await connected();
     const about = { type: "open", stream: "0".repeat(32), plan: remote.hash, sizes: {}, steps: 1 };
     const answer = new Promise((resolve) => socket.once("message", (data) => resolve(String(data))));
     socket.send(JSON.stringify(about));
     expect(await answer).toMatch(/"forbidden".*pages of https:\/\/elsewhere.example may not stream/);
+
+    // who has not said who it is sends no more than a first message has: the connection is cut, not answered
+    const greedy = await connected();
+    const said: unknown[] = [];
+    greedy.on("message", (data) => said.push(data));
+    greedy.on("error", () => {});
+    const code = new Promise((resolve) => greedy.once("close", resolve));
+    greedy.send(Buffer.alloc(2 ** 20));
+    expect(await code).toBe(1006);
+    expect(said).toEqual([]);
   });
 
   it("are refused without a token, with a wrong or an expired one, and where their role does not allow it", async () => {
