@@ -19,6 +19,8 @@ const file = (...names: string[]) => join(ROOT, "deploy", ...names);
 const text = (...names: string[]) => readFileSync(file(...names), "utf8");
 const scratch = mkdtempSync(join(tmpdir(), "sotto-deploy-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
+/** As in packages/cli/src/cluster/child.ts. */
+const HEAP = ["--max-semi-space-size=4", "--heap-growing-percent=100"];
 
 /** What the code makes of a party's configuration. */
 function facts(party: Party, path: string) {
@@ -71,8 +73,9 @@ describe("the image", () => {
 
   it("starts the command, as nobody in particular", () => {
     const entry = JSON.parse(lines.find((l) => l.startsWith("ENTRYPOINT"))!.replace("ENTRYPOINT ", ""));
-    expect(entry[0]).toBe("node");
-    expect(existsSync(join(ROOT, entry[1].replace("/sotto/", "")))).toBe(true);
+    const script = entry.pop();
+    expect(entry).toEqual(["node", ...HEAP]);
+    expect(existsSync(join(ROOT, script.replace("/sotto/", "")))).toBe(true);
     expect(lines).toContain("USER 1000:1000");
     expect(lines.filter((l) => l.startsWith("FROM"))).toHaveLength(2);
   });
@@ -137,7 +140,8 @@ describe.each(PARTIES)("%s", (party) => {
     const unit = text("systemd", `sotto-${party}.service`);
     const { command, drainMs, config } = example(party);
     const [, script, name, path] =
-      /^ExecStart=\/usr\/bin\/node \/opt\/sotto\/(\S+) (\w+) --config (\S+)$/m.exec(unit)!;
+      /^ExecStart=\/usr\/bin\/node \S+ \S+ \/opt\/sotto\/(\S+) (\w+) --config (\S+)$/m.exec(unit)!;
+    expect(unit).toContain(`/usr/bin/node ${HEAP.join(" ")} /opt`);
     expect(existsSync(join(ROOT, script!))).toBe(true);
     expect([name, path]).toEqual([command, `/etc/sotto/${party}.yaml`]);
     expect(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)![1]) * 1000).toBeGreaterThan(drainMs);
