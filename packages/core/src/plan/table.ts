@@ -282,6 +282,19 @@ function makeLimbs(table: ActivationTable, window: number): Int16Array {
 
 /** All N = 2^nodeBits nodes by their number mod N, c_0, c_1 and c_2 of each: the layout of the kernel `lookup`. */
 export function tableNodes(table: ActivationTable, nodeBits: number): BigInt64Array {
+  const known = madeNodes.get(table) ?? new Map<number, BigInt64Array>();
+  madeNodes.set(table, known);
+  let nodes = known.get(nodeBits);
+  if (!nodes) {
+    nodes = makeNodes(table, nodeBits);
+    known.set(nodeBits, nodes);
+  }
+  return nodes;
+}
+
+const madeNodes = new WeakMap<ActivationTable, Map<number, BigInt64Array>>();
+
+function makeNodes(table: ActivationTable, nodeBits: number): BigInt64Array {
   const nodes = 2 ** nodeBits;
   const half = table.window / 2;
   const out = new BigInt64Array(3 * nodes);
