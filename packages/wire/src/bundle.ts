@@ -10,6 +10,7 @@
  */
 import { type Plan, SottoError, type Tensor, tableHash, tensorShareBytes } from "@sotto/core";
 import { z } from "zod";
+import { issuesText } from "./issues.js";
 import { id } from "./messages.js";
 import { checkPlan } from "./plan-check.js";
 
@@ -53,8 +54,7 @@ export function decodeBundle(bytes: Uint8Array): Bundle {
   }
   const parsed = about.safeParse(value);
   if (!parsed.success) {
-    const wrong = parsed.error.issues.map((i) => `${i.path.join(".")}: ${i.message}`).join("; ");
-    throw new SottoError("bad-model", `not a bundle: ${wrong}`);
+    throw new SottoError("bad-model", `not a bundle: ${issuesText(parsed.error, "description")}`);
   }
   const plan = checkPlan(parsed.data.plan);
   decodeTables(plan, tables);

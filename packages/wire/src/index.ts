@@ -4,6 +4,7 @@ export * from "./channel.js";
 export * from "./codes.js";
 export * from "./frame.js";
 export { heartbeat } from "./heartbeat.js";
+export { issuesText } from "./issues.js";
 export * from "./link.js";
 export * from "./messages.js";
 export { checkPlan } from "./plan-check.js";

@@ -6,6 +6,7 @@ import { SottoError } from "@sotto/core";
 import { z } from "zod";
 import { errorCode } from "./codes.js";
 import { CONTROL_TAG, HEADER_BYTES, ROLES, writeHeader } from "./frame.js";
+import { issuesText } from "./issues.js";
 
 /** Raised when frames or messages change their meaning. */
 export const PROTOCOL_VERSION = 1;
@@ -118,6 +119,6 @@ export function parseControl(payload: Uint8Array): ControlMessage {
   }
   const parsed = controlMessage.safeParse(value);
   if (parsed.success) return parsed.data;
-  const wrong = parsed.error.issues.map((i) => `${i.path.join(".") || "type"}: ${i.message}`).join("; ");
+  const wrong = issuesText(parsed.error, "type");
   throw new SottoError("protocol", `a control message is not one that this version knows: ${wrong}`);
 }

@@ -64,4 +64,11 @@ describe("a plan from somebody else", () => {
   ])("is refused where a layer's field is none: %o", (fields) => {
     expect(() => checkPlan(changed(fields))).toThrow(/not a plan: layers\.0/);
   });
+
+  it("is refused when it is nested so deep that its hash could not be computed", () => {
+    const deep: unknown = JSON.parse("[".repeat(100_000) + "]".repeat(100_000));
+    for (const value of [{ ...plan, version: deep }, { ...plan, more: deep }, changed({ more: deep })]) {
+      expect(() => checkPlan(value)).toThrow(/not a plan: nested more than 32 deep/);
+    }
+  });
 });

@@ -1,6 +1,7 @@
 /** A plan that came from somebody else: is it one? What it means is for core's instantiate() to judge. */
 import { PLAN_VERSION, type Plan, PROFILES, SottoError } from "@sotto/core";
 import { z } from "zod";
+import { issuesText } from "./issues.js";
 
 const dimension = z.union([z.number().int().min(0), z.string()]);
 const shape = z.array(
@@ -102,8 +103,12 @@ const plan = z.object({
   ),
 });
 
+/** Of values within values: a plan has fewer, and what walks over it, as its hash does, goes down by calling itself. */
+const MAX_DEPTH = 32;
+
 /** @throws SottoError plan-mismatch for another version of plans; bad-model naming the fields that are wrong. */
 export function checkPlan(value: unknown): Plan {
+  if (isDeep(value)) throw new SottoError("bad-model", `not a plan: nested more than ${MAX_DEPTH} deep`);
   const version = z.object({ version: z.unknown() }).safeParse(value).data?.version;
   if (version !== PLAN_VERSION) {
     throw new SottoError(
@@ -114,9 +119,13 @@ export function checkPlan(value: unknown): Plan {
   }
   const parsed = plan.safeParse(value);
   if (!parsed.success) {
-    const wrong = parsed.error.issues.slice(0, 5).map((i) => `${i.path.join(".")}: ${i.message}`);
-    throw new SottoError("bad-model", `not a plan: ${wrong.join("; ")}`);
+    throw new SottoError("bad-model", `not a plan: ${issuesText(parsed.error, "plan")}`);
   }
   // the value itself, not zod's copy: the hash covers every field
   return value as Plan;
+}
+
+function isDeep(value: unknown, left = MAX_DEPTH): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return left === 0 || Object.values(value).some((inner) => isDeep(inner, left - 1));
 }

@@ -9,6 +9,7 @@ import {
   asSottoError,
   decodeStep,
   encodeStepResult,
+  issuesText,
   modelName,
   STREAM_PROTOCOL,
   type StreamOpen,
@@ -199,7 +200,7 @@ function parseOpen(data: RawData, isBinary: boolean): StreamOpen {
   }
   const parsed = streamOpen.safeParse(value);
   if (parsed.success) return parsed.data;
-  const wrong = parsed.error.issues.map((i) => `${i.path.join(".") || "message"}: ${i.message}`).join("; ");
+  const wrong = issuesText(parsed.error, "message");
   throw new SottoError("protocol", `the first message does not open a stream: ${wrong}`);
 }
 
