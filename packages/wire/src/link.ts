@@ -91,9 +91,15 @@ export class Link {
     return this.channel.received;
   }
 
-  /** Hands frames of a tag to a session, whose handler does not throw; returns what undoes it. */
+  /**
+   * Hands frames of a tag to a session, whose handler does not throw; returns what undoes it.
+   * @throws SottoError protocol when the tag is in use: another party has given two things one id.
+   */
   route(tag: Tag, handler: (frame: Frame) => void): () => void {
-    if (this.routes.has(tag)) throw new SottoError("internal", `tag ${tagText(tag)} has a handler already`);
+    if (this.routes.has(tag)) {
+      const text = `frames with tag ${tagText(tag)} belong to another session already; ids are drawn anew for each`;
+      throw new SottoError("protocol", text);
+    }
     this.routes.set(tag, handler);
     return () => {
       this.routes.delete(tag);

@@ -43,9 +43,12 @@ export class SetupFollower implements SetupPart {
       return true;
     }
     if (message.type === "setup") {
+      if (from !== "peer") return false;
       this.begin(message);
       return true;
     }
+    // a seed that server 0 knows would show it this server's share of the weights
+    if (message.type === "setup-seed" && from !== "dealer") return false;
     const id = message.type === "refused" ? message.about : "setup" in message ? message.setup : undefined;
     const attempt = [...this.attempts.values()].find((a) => a.id === id);
     if (message.type === "setup-seed") this.seed(attempt, message);
@@ -73,6 +76,17 @@ export class SetupFollower implements SetupPart {
       const before = this.attempts.get(name);
       if (before) this.end(before);
       const fail = (error: unknown) => this.fail(attempt, error);
+      // first: it throws where the id is in use
+      const exchange = new SetupExchange({
+        ring,
+        party: 1,
+        model,
+        id,
+        peer,
+        onProgress: () => attempt.timer.refresh(),
+        onFail: fail,
+        onDone: (made) => this.done(attempt, made),
+      });
       const listeners = [peer, dealer].map((link) => link.onClose(fail));
       const attempt: Attempt = {
         id,
@@ -86,16 +100,7 @@ export class SetupFollower implements SetupPart {
         detach: () => {
           for (const remove of listeners) remove();
         },
-        exchange: new SetupExchange({
-          ring,
-          party: 1,
-          model,
-          id,
-          peer,
-          onProgress: () => attempt.timer.refresh(),
-          onFail: fail,
-          onDone: (made) => this.done(attempt, made),
-        }),
+        exchange,
       };
       this.attempts.set(name, attempt);
       peer.control({ type: "setup-accepted", setup: id });

@@ -78,6 +78,8 @@ export class SetupLeader implements SetupPart {
     const attempt = [...this.attempts.values()].find((a) => a.id === id);
     if (!attempt) return message.type.startsWith("setup");
     const { model } = attempt;
+    if (message.type !== "refused" && from !== (message.type === "setup-seed" ? "dealer" : "peer"))
+      return false;
     try {
       attempt.timer.refresh();
       switch (message.type) {
@@ -85,7 +87,7 @@ export class SetupLeader implements SetupPart {
           attempt.dealer.control({ type: "setup-request", setup: attempt.id, plan: model.plan });
           return true;
         case "setup-seed":
-          if (from !== "dealer" || message.plan !== model.hash) {
+          if (message.plan !== model.hash) {
             throw new SottoError(
               "plan-mismatch",
               `the dealer set up plan ${message.plan}, expected ${model.hash}`,

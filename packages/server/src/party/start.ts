@@ -217,7 +217,7 @@ function downOf(other: Other, connections: Connections, log: Logger): (error: So
   };
 }
 
-interface Attached {
+export interface Attached {
   connections: Connections;
   sessions: Sessions;
   part: SetupPart;
@@ -227,7 +227,7 @@ interface Attached {
 }
 
 /** Puts a new connection into use. */
-function attach(other: Other, link: Link, at: Attached): void {
+export function attach(other: Other, link: Link, at: Attached): void {
   const { connections, sessions, part, log, tally, heartbeatMs } = at;
   connections.up(other, link);
   link.traffic = tally.traffic(link.remote);
