@@ -125,6 +125,16 @@ export class MemoryCluster {
     await Promise.all(missing);
   }
 
+  /** Breaks every connection. */
+  cut(): void {
+    for (const channel of this.middle.towards.values()) channel.close();
+  }
+
+  /** Set-ups that the dealer holds. */
+  get dealerSetUps(): number {
+    return this.desk.gauges.models().stored;
+  }
+
   async deploy(name: string, model: TestModel): Promise<void> {
     const { plan, tensors } = model.compiled;
     const shares = shareTensors(this.rings[0]!, plan, tensors);
