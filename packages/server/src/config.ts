@@ -28,8 +28,22 @@ const limits = z.strictObject({
     .int()
     .min(1024)
     .default(2 ** 28),
-  /** Sessions at the same time. */
+  /** Sessions at the same time; alike on both servers. */
   maxSessions: z.number().int().min(1).default(64),
+  /** Requests that wait for their turn beyond those. Clients take turns. */
+  queueLength: z.number().int().min(0).default(256),
+  /** Bytes of input shares that wait; one request alone may have more. */
+  queueBytes: z
+    .number()
+    .int()
+    .min(0)
+    .default(2 ** 28),
+  /** Longest wait for a turn, in milliseconds; three quarters of sessionTimeoutMs at most. */
+  queueWaitMs: z.number().int().min(0).default(20_000),
+  /** Longest wait of server 1 for a client's request to a session that server 0 has begun, in milliseconds. */
+  joinTimeoutMs: z.number().int().min(100).default(10_000),
+  /** A reply of which the client takes nothing for so long is given up, in milliseconds. */
+  replyTimeoutMs: z.number().int().min(100).default(30_000),
   /** Bytes of correlated randomness that all sessions together may have prepared ahead of their rounds. */
   preparedBytes: z
     .number()

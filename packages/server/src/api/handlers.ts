@@ -2,6 +2,7 @@
 import { SottoError } from "@sotto/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
+import { callerKey } from "../clients/callers.js";
 import type { Logger } from "../log.js";
 import { traceContext } from "../observe/trace-context.js";
 import type { Model, Models } from "../party/models.js";
@@ -140,6 +141,7 @@ export function handlersOf(context: ApiContext): Handlers {
           plan: String(request.headers["sotto-plan"]),
           sizes: call.sizes!,
           input: bodyOf(request),
+          client: call.caller ? callerKey(call.caller) : "",
           arrived: call.arrived,
           trace: traceContext(request.headers),
         },

@@ -32,9 +32,15 @@ export interface CallersOptions {
   now?: () => number;
 }
 
+/** Tells it from callers of the same name that show something else. */
+export function callerKey({ name, by }: Caller): string {
+  return `${by} ${name}`;
+}
+
 /** A caller as limits see it; undefined when it has none. */
-export function limited({ name, by, limits }: Caller): Limited | undefined {
-  return limits && { name, key: `${by} ${name}`, limits };
+export function limited(caller: Caller): Limited | undefined {
+  const { name, limits } = caller;
+  return limits && { name, key: callerKey(caller), limits };
 }
 
 interface Known {

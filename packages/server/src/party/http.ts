@@ -16,6 +16,8 @@ export interface ApiOptions extends ApiContext, Omit<Gate, "party"> {
   address: Address;
   identity: Identity;
   maxBodyBytes: number;
+  /** Longest time in which a client takes nothing of its reply. */
+  replyTimeoutMs: number;
   /** Connections without a certificate are let in: whoever comes through one shows a token. */
   withoutCertificate: boolean;
   /** Origins of web pages that may use the API; "*" for any. */
@@ -65,6 +67,10 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   app.addContentTypeParser(OCTETS, { parseAs: "buffer" }, (_request, body, done) => done(null, body));
   const answering = new Answering();
   app.addHook("onRequest", async (_request, reply) => answering.begin(reply.raw));
+  // whoever does not read keeps the reply in memory, and its place among the client's requests
+  app.addHook("onSend", async (_request, reply) => {
+    reply.raw.setTimeout(options.replyTimeoutMs, () => reply.raw.destroy());
+  });
   addRoutes(app, options);
   const closeStreams = serveStreams(app.server, options);
   try {

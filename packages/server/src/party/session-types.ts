@@ -16,6 +16,8 @@ export interface InferRequest {
   sizes: Sizes;
   /** The client's input share for this server; of a chunk, it comes later (Session.feed). */
   input?: Uint8Array;
+  /** Who asks: clients take turns. */
+  client?: string;
   /** A chunk of a stream, under the set-up of the stream. */
   stream?: Chunk & { setUp: SetUp };
   /** performance.now() when the request arrived. */
@@ -58,4 +60,6 @@ export interface SessionContext {
   timeoutMs: number;
   /** Longest silence within a round. */
   roundTimeoutMs: number;
+  /** Longest wait for the client's request once the other server has begun its session. */
+  joinTimeoutMs: number;
 }

@@ -80,9 +80,18 @@ export class Session {
     return this.request !== undefined;
   }
 
+  /** Its randomness has been dealt: server 0 has begun it. */
+  get isDealt(): boolean {
+    return this.dealt !== undefined;
+  }
+
+  get isChunk(): boolean {
+    return this.request?.stream !== undefined;
+  }
+
   /** Whether it is a chunk of a stream whose input has not come. */
   get isWaiting(): boolean {
-    return this.request?.stream !== undefined && !this.request.input;
+    return this.isChunk && !this.request?.input;
   }
 
   /** The client's request. @throws (rejects with) SottoError: why there is no result. */
@@ -190,7 +199,8 @@ export class Session {
         ...(chunk ? { chunk } : {}),
       });
     }
-    this.watch?.enter("dealer");
+    // at server 1 it waits for its turn, until it is dealt
+    if (party === 0) this.watch?.enter("dealer");
     this.bind();
   }
 

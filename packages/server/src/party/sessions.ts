@@ -2,6 +2,8 @@
 import { SottoError } from "@sotto/core";
 import { asSottoError, type ControlMessage, stateError, tagText } from "@sotto/wire";
 import { Seen } from "../seen.js";
+import { FollowingTurns, LeadingTurns, type TurnLimits, type Turns } from "./admission/turns.js";
+import type { Other } from "./connections.js";
 import { Session } from "./session.js";
 import type { InferRequest, InferResult, SessionContext } from "./session-types.js";
 
@@ -12,6 +14,7 @@ export class Sessions {
   private readonly context: SessionContext;
   private readonly max: number;
   private readonly running = new Map<string, Session>();
+  private readonly turns: Turns;
   /** Ids that a client has used. */
   private readonly taken = new Seen();
   /** Sessions that ended before their request came: why. */
@@ -19,9 +22,32 @@ export class Sessions {
   /** Set while no new session is taken: who waits for the last one to end. */
   private draining: (() => void)[] | undefined;
 
-  constructor(context: SessionContext, max: number) {
+  constructor(context: SessionContext, limits: TurnLimits) {
     this.context = context;
-    this.max = max;
+    this.max = limits.maxSessions;
+    this.turns =
+      context.party === 0 ? new LeadingTurns(limits, () => this.active) : new FollowingTurns(limits);
+  }
+
+  /** Requests that wait for their turn and have not begun at all; the tally knows the others. */
+  get queued(): number {
+    return this.context.party === 0 ? this.turns.waiting : 0;
+  }
+
+  /** Sessions that run here, those not counted that wait for a client's next step. */
+  private get active(): number {
+    return [...this.running.values()].filter((s) => s.hasRequest && !s.isWaiting).length;
+  }
+
+  /** Server 0 begins as many sessions as its own limit says: server 1 refuses what is far beyond its own. */
+  private checkLoad(id: string): void {
+    if (this.context.party === 0) return;
+    const dealt = [...this.running.values()].filter((s) => s.isDealt && s.hasRequest && !s.isChunk);
+    const session = dealt.find((s) => s.id === id);
+    // those that server 0 has ended and this server is about to are among them
+    if (!session || dealt.length <= 2 * this.max) return;
+    const text = `server 1 runs ${dealt.length - 1} sessions already; limits.maxSessions must be alike on both servers`;
+    session.fail(new SottoError("unreachable", text));
   }
 
   /**
@@ -53,25 +79,32 @@ export class Sessions {
     }
     // one that the other parties have begun already runs to its end
     if (this.draining && !this.running.has(id)) throw this.leaving();
-    const active = [...this.running.values()].filter((s) => s.hasRequest && !s.isWaiting).length;
-    if (active >= this.max) {
-      throw new SottoError(
-        "unreachable",
-        `server ${this.context.party} runs ${active} sessions already; try again`,
-      );
-    }
     this.taken.add(id);
     const early = this.endedEarly.get(id);
     this.endedEarly.delete(id);
     if (early) throw early;
-    const session = this.running.get(id) ?? this.open(id);
-    const gone = () => session.fail(new SottoError("unreachable", "the client has closed its request"));
-    signal.addEventListener("abort", gone);
-    try {
-      return await session.infer(request);
-    } finally {
-      signal.removeEventListener("abort", gone);
-    }
+    const { client = "", input } = request;
+    const begun = this.running.get(id)?.isDealt ?? false;
+    return new Promise((resolve, reject) => {
+      const settled = () => signal.removeEventListener("abort", gone);
+      const begin = () => {
+        const session = this.running.get(id) ?? this.open(id);
+        session.infer(request).finally(settled).then(resolve, reject);
+      };
+      const refuse = (error: SottoError, from?: Other) => {
+        const session = this.running.get(id);
+        if (session) session.fail(error, from);
+        else if (!from) this.abort(id, error, ["peer"]);
+        settled();
+        reject(error);
+      };
+      const gone = () => {
+        this.turns.remove(id);
+        refuse(new SottoError("unreachable", "the client has closed its request"));
+      };
+      signal.addEventListener("abort", gone);
+      this.turns.take({ id, client, bytes: input?.length ?? 0, begun, begin, refuse });
+    });
   }
 
   /**
@@ -105,12 +138,14 @@ export class Sessions {
   }
 
   /** @returns whether the message belonged to a session. */
-  take(from: "peer" | "dealer", message: ControlMessage, bytes: number): boolean {
+  take(from: Other, message: ControlMessage, bytes: number): boolean {
     const name = this.context.connections.name(from);
     switch (message.type) {
       case "dealt":
         if (from !== "dealer") return false;
+        this.turns.begun(message.session);
         this.expected(message.session)?.onDealt(message, bytes);
+        this.checkLoad(message.session);
         return true;
       case "hello":
         if (from !== "peer") return false;
@@ -122,6 +157,7 @@ export class Sessions {
         const error = new SottoError(message.code, `${name}: ${message.message}`);
         const session = this.running.get(id);
         session?.fail(error, from);
+        if (!session) this.turns.remove(id)?.refuse(error, from);
         if (!session && message.type === "abort" && !this.taken.has(id)) this.remember(id, error);
         return session !== undefined || message.type === "abort";
       }
@@ -144,6 +180,7 @@ export class Sessions {
   /** Takes no new session from now on; resolves when the last running one has ended. */
   drain(): Promise<void> {
     this.draining ??= [];
+    if (this.context.party === 0) this.turns.refuseAll(this.leaving());
     if (this.running.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.draining?.push(resolve));
   }
@@ -155,7 +192,15 @@ export class Sessions {
 
   /** Ends every session. */
   close(reason: string): void {
+    this.turns.refuseAll(new SottoError("unreachable", reason));
     for (const session of [...this.running.values()]) session.fail(new SottoError("unreachable", reason));
+  }
+
+  /** The connection to the other server is lost: what waits at one may have been forgotten at the other. */
+  peerLost(cause: SottoError): void {
+    const name = this.context.connections.name("peer");
+    const what = `${name} was lost while the request waited for its turn: ${cause.message}; try again`;
+    this.turns.refuseAll(new SottoError("unreachable", what));
   }
 
   /** The session of a message that may come before the client's request; undefined when it has ended. */
@@ -163,15 +208,20 @@ export class Sessions {
     const session = this.running.get(id);
     if (session) return session;
     const over = this.taken.has(id) || this.endedEarly.has(id);
-    // streams are counted by themselves
-    const early = [...this.running.values()].filter((s) => !s.isWaiting).length;
+    // streams are counted by themselves, and what waits for its turn as well
+    const early = [...this.running.values()].filter(
+      (s) => !s.isWaiting && (s.isDealt || !s.hasRequest),
+    ).length;
     if (!over && !this.draining && early < 4 * this.max) return this.open(id);
     const why = over ? `session ${id} has ended` : "too many sessions";
     const error = !over && this.draining ? this.leaving() : new SottoError("conflict", why);
-    const abort = { type: "abort", session: id, ...stateError(error) } as const;
-    this.context.connections.get("dealer")?.control(abort);
-    this.context.connections.get("peer")?.control(abort);
+    this.abort(id, error, ["dealer", "peer"]);
     return undefined;
+  }
+
+  private abort(id: string, error: SottoError, to: Other[]): void {
+    const abort = { type: "abort", session: id, ...stateError(error) } as const;
+    for (const other of to) this.context.connections.get(other)?.control(abort);
   }
 
   private open(id: string): Session {
@@ -179,6 +229,7 @@ export class Sessions {
       this.running.delete(id);
       if (this.draining && this.running.size === 0) for (const resolve of this.draining) resolve();
       if (error && !ended.hasRequest) this.remember(id, error);
+      this.turns.ended(id);
     });
     this.running.set(id, session);
     return session;

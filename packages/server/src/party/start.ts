@@ -14,6 +14,7 @@ import { observe } from "../observe/index.js";
 import { Tally } from "../observe/tally.js";
 import { CONNECT_TIMEOUT_MS, newId } from "../parties.js";
 import { Runs } from "../runs.js";
+import { turnLimits } from "./admission/turns.js";
 import { Ahead } from "./ahead.js";
 import { Connections, type Other } from "./connections.js";
 import { SetupFollower } from "./follower.js";
@@ -49,7 +50,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
   const {
     sessionTimeoutMs: timeoutMs,
     roundTimeoutMs,
-    maxSessions,
+    joinTimeoutMs,
     maxBodyBytes,
     heartbeatMs,
     drainMs,
@@ -64,11 +65,11 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
   const ahead = new Ahead(checked.limits.preparedBytes);
   const tally = new Tally();
   const context = {
-    ...{ party, ring, log, tally, timeoutMs, roundTimeoutMs },
+    ...{ party, ring, log, tally, timeoutMs, roundTimeoutMs, joinTimeoutMs },
     ...{ models, setups, connections, runs, ahead },
   };
   const part = party === 0 ? new SetupLeader(context) : new SetupFollower(context);
-  const sessions = new Sessions(context, maxSessions);
+  const sessions = new Sessions(context, turnLimits(checked.limits));
   const streams = new Streams(context, sessions, checked.limits.maxStreams, checked.limits.streamIdleMs);
 
   const connected = (other: Other) => (link: Link) =>
@@ -97,6 +98,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       address: checked.http,
       identity,
       maxBodyBytes,
+      replyTimeoutMs: checked.limits.replyTimeoutMs,
       log,
       models,
       setups,
@@ -139,6 +141,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
           return { stored: names.length, ready: names.filter((name) => setups.isReady(name)).length };
         },
         ringBytes: () => ring.bytesInUse,
+        queued: () => sessions.queued,
       },
       checkReady,
     });
@@ -244,6 +247,7 @@ export function attach(other: Other, link: Link, at: Attached): void {
   };
   link.onClose((error) => {
     connections.down(other, error.message, link);
+    if (other === "peer") sessions.peerLost(error);
     log.info({ other, reason: error.message }, "disconnected");
   });
   log.info({ other }, "connected");

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Patience, type Standing, waitOf } from "./waits.js";
 
-const limits = { timeoutMs: 50_000, roundTimeoutMs: 20_000 };
+const limits = { timeoutMs: 50_000, roundTimeoutMs: 20_000, joinTimeoutMs: 12_000 };
 const rounds = { round: 818, count: 12501, starved: false };
 const standing: Standing = {
   session: "s",
@@ -57,7 +57,7 @@ describe("a session that waits", () => {
       [{ dealt: false }, 15_000, /^the dealer has been silent for 15 s when asked/],
       [{ index: 1, corrected: true, greeted: false, rounds: undefined }, 15_000, /^the dealer .* stage 900$/],
       [{ rounds: undefined }, 50_000, /waited 50000 ms for server 1 to join/],
-      [{ asked: false }, 50_000, /waited 50000 ms for the client's request/],
+      [{ asked: false }, 12_000, /waited 12000 ms for the client's request/],
     ];
     for (const [change, ms, message] of cases) {
       expect(patience(change)).toEqual([ms, expect.stringMatching(message)]);

@@ -28,7 +28,7 @@ export interface Standing {
 
 export interface Wait {
   /** Whose silence it is: that of somebody in the middle of a conversation is noticed sooner. */
-  on: "dealer" | "round" | "others" | "client";
+  on: "dealer" | "round" | "others" | "request" | "client";
   /** @param ms how long it was. */
   error(ms: number): SottoError;
 }
@@ -46,7 +46,7 @@ export function waitOf(at: Standing): Wait {
 
   if (at.idle) return waited("client", "the client's next step");
   if (!at.asked) {
-    return waited("others", "the client's request, which seems to have reached the other server only");
+    return waited("request", "the client's request, which seems to have reached the other server only");
   }
   if (!at.dealt) {
     return index === 0
@@ -71,6 +71,7 @@ export function waitOf(at: Standing): Wait {
 export interface Limits {
   timeoutMs: number;
   roundTimeoutMs: number;
+  joinTimeoutMs: number;
 }
 
 /** A dealer that hangs silences server 1 as well: server 1 has to name it before server 0 names server 1. */
@@ -88,7 +89,8 @@ export class Patience {
 
   constructor(limits: Limits, wait: () => Wait, onEnd: (error: SottoError) => void) {
     this.limits = limits;
-    const tick = Math.ceil(Math.min(limits.timeoutMs, limits.roundTimeoutMs) / TICKS);
+    const { timeoutMs, roundTimeoutMs, joinTimeoutMs } = limits;
+    const tick = Math.ceil(Math.min(timeoutMs, roundTimeoutMs, joinTimeoutMs) / TICKS);
     this.timer = setInterval(() => {
       this.ticks++;
       const due = wait();
@@ -107,10 +109,12 @@ export class Patience {
   }
 
   private limitOf({ on }: Wait): number {
-    const { timeoutMs, roundTimeoutMs } = this.limits;
+    const { timeoutMs, roundTimeoutMs, joinTimeoutMs } = this.limits;
     // the stream has a limit of its own
     if (on === "client") return Infinity;
     if (on === "others") return timeoutMs;
+    // meanwhile the other server runs a session less
+    if (on === "request") return Math.min(timeoutMs, joinTimeoutMs);
     return Math.min(timeoutMs, roundTimeoutMs) * (on === "dealer" ? DEALER_PART : 1);
   }
 }

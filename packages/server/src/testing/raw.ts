@@ -11,6 +11,7 @@ export interface RawRequest {
   sizes?: string;
   body: Uint8Array;
   headers?: Record<string, string>;
+  signal?: AbortSignal;
 }
 
 export interface RawReply {
@@ -45,6 +46,7 @@ export async function ask(
         ...request.headers,
       },
       body: request.body,
+      ...(request.signal ? { signal: request.signal } : {}),
     });
     const stats = reply.header("sotto-stats");
     const error = stats
