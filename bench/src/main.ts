@@ -10,13 +10,14 @@ import { type Load, measureLoad } from "./load.js";
 import { localWork } from "./local-work.js";
 import { measure } from "./measure.js";
 import { micro } from "./micro/report.js";
+import { overload } from "./overload.js";
 import { machine, writeResult } from "./report.js";
 import { sweep } from "./sweep.js";
 import { material, TEXT, WORKLOADS } from "./workloads.js";
 
 const LOAD = "load";
 /** Beside the workloads and the load, which are what runs when nothing is named. */
-const OTHERS: Record<string, (machine: string) => Promise<unknown>> = { sweep, links, micro };
+const OTHERS: Record<string, (machine: string) => Promise<unknown>> = { sweep, links, micro, overload };
 
 const names = [...WORKLOADS.map((w) => w.name), LOAD, ...Object.keys(OTHERS)];
 const wanted = process.argv.slice(2);

@@ -9,6 +9,7 @@ export class Relay {
   private readonly target: () => number;
   private readonly server = createServer((socket) => this.relay(socket));
   private stalled = false;
+  private held = false;
   private watch: { at: number; exact?: "cut" | "stall"; reached: () => void } | undefined;
 
   private constructor(target: () => number) {
@@ -42,6 +43,17 @@ export class Relay {
     for (const socket of this.sockets) socket.destroy();
   }
 
+  /** Reads nothing until release(), as a process does that stands still: who sends meets full buffers. */
+  hold(): void {
+    this.held = true;
+    for (const socket of this.sockets) socket.pause();
+  }
+
+  release(): void {
+    this.held = false;
+    for (const socket of this.sockets) socket.resume();
+  }
+
   /** Relays nothing any more, and breaks nothing. */
   stall(): void {
     this.stalled = true;
@@ -73,6 +85,7 @@ export class Relay {
         if (watch.exact === "stall") this.stall();
         watch.reached();
       });
+      if (this.held) from.pause();
       from.on("error", () => {});
       from.on("close", () => {
         this.sockets.delete(from);
