@@ -9,9 +9,9 @@ import { makeTestFolder, TestCluster, tlsPaths } from "../../testing/cluster.js"
 import { largestError, testModel } from "../../testing/models.js";
 
 /** Long enough that a window of stages is a small part of it. */
-const model = testModel(30);
+const model = testModel(12);
 const SESSIONS = 2;
-const CLIENTS = 16;
+const CLIENTS = 12;
 
 describe("a cluster with more clients than sessions", () => {
   let folder: Awaited<ReturnType<typeof makeTestFolder>>;
@@ -25,7 +25,7 @@ describe("a cluster with more clients than sessions", () => {
       relays: true,
       dealer: { ring: made[0] },
       servers: [{ ring: made[1] }, { ring: made[2] }],
-      limits: { maxSessions: SESSIONS, sessionTimeoutMs: 60_000, replyTimeoutMs: 500, drainMs: 600_000 },
+      limits: { maxSessions: SESSIONS, sessionTimeoutMs: 60_000, replyTimeoutMs: 300, drainMs: 600_000 },
     });
     await deploy(cluster.as("owner"), "m", model.compiled);
   });
@@ -64,23 +64,23 @@ describe("a cluster with more clients than sessions", () => {
     async (who) => {
       await all(1);
       const one = await most(async () => {
-        for (let i = 0; i < 5; i++) await all(1);
+        for (let i = 0; i < 3; i++) await all(1);
       });
       expect(Math.min(...one)).toBeGreaterThan(0);
       const relay = who === "the dealer" ? cluster.toDealer! : cluster.toPeer!;
       const many = await most(async () => {
         const done = all(CLIENTS);
-        for (let i = 0; i < 3; i++) {
+        for (let i = 0; i < 2; i++) {
           await relay.after(20_000);
           relay.hold();
-          await new Promise((resolve) => setTimeout(resolve, 100));
+          await new Promise((resolve) => setTimeout(resolve, 50));
           relay.release();
         }
         await done;
       });
       // a session ends on one server a little before it does on the others; samples of one may have missed its peak
       many.forEach((bytes, i) => {
-        expect(bytes).toBeLessThan((SESSIONS + 2) * 1.5 * one[i]!);
+        expect(bytes).toBeLessThan((SESSIONS + 1) * 1.5 * one[i]!);
       });
     },
   );
@@ -88,7 +88,7 @@ describe("a cluster with more clients than sessions", () => {
   it("gives a reply up of which its client takes nothing", async () => {
     const { layers, tensors } = randomGru({ seed: 3, hidden: 4, inputSize: 16, steps: 2 });
     // more than sockets hold
-    const rows = 2 ** 18;
+    const rows = 2 ** 17;
     const compiled = compile({
       name: "tokens",
       inputs: [{ name: "t", shape: [2, 1], kind: "token" }],
