@@ -49,12 +49,14 @@ class MemoryServer {
     this.setups = new SetUps(models, connections);
     const tally = new Tally();
     const context = {
-      ...{ party, ring, log, tally, timeoutMs, roundTimeoutMs: timeoutMs, models, connections },
+      ...{ party, ring, log, tally, models, connections },
+      ...{ timeoutMs, roundTimeoutMs: timeoutMs, joinTimeoutMs: timeoutMs },
       ...{ setups: this.setups, runs: new Runs(), ahead: new Ahead(2 ** 20) },
     };
     const part = party === 0 ? new SetupLeader(context) : new SetupFollower(context);
     this.part = part;
-    this.sessions = new Sessions(context, 64);
+    const turns = { maxSessions: 64, queueLength: 64, queueBytes: 2 ** 20, queueWaitMs: timeoutMs };
+    this.sessions = new Sessions(context, turns);
     const { sessions } = this;
     const heartbeatMs = 60_000;
     this.attach = (other) => (link) =>
