@@ -86,6 +86,10 @@ export const controlMessage = z.discriminatedUnion("type", [
   /** Between the servers: this is what I am about to run. `run` is the run hash; `nonce` is this server's part of
    *  the seed with which both refresh the output's shares, unknown to the dealer and to clients. */
   z.object({ type: type("hello"), session: id, deal: id, setup: id, run: hex32, nonce: hex32 }),
+  /** Server 0 to server 1: prepare this session, for a client's that may come. */
+  z.object({ type: type("prepare"), session: id, setup: id, sizes }),
+  /** Server 0 to server 1: what was prepared under the id `pooled` is the client's session from now on, and no other's. */
+  z.object({ type: type("assign"), session: id, pooled: id }),
   z.object({ type: type("abort"), session: id, code: errorCode, message: text }),
 ]);
 

@@ -25,9 +25,21 @@ export class Ahead {
 
   /** One more session. */
   open(stages: readonly Prepared[]): Window {
-    const window = new Window(stages, this, () => this.windows.delete(window));
+    const window = new Window(stages, this);
     this.windows.add(window);
     return window;
+  }
+
+  /** @internal A window comes from another budget, with what it has prepared. */
+  enter(window: Window, bytes: number): void {
+    this.windows.add(window);
+    this.held += bytes;
+  }
+
+  /** @internal */
+  leave(window: Window, bytes: number): void {
+    this.windows.delete(window);
+    this.held -= bytes;
   }
 
   /** Bytes that each session may have prepared. */
@@ -39,18 +51,16 @@ export class Ahead {
 /** The stages of one session that may be prepared, as its rounds go on. */
 export class Window {
   private readonly stages: readonly Prepared[];
-  private readonly ahead: Ahead;
-  private readonly onClose: () => void;
+  private ahead: Ahead;
   /** Bytes that each stage holds, from the first to the last that may be prepared. */
   private readonly holding: number[] = [];
   private from = 0;
   private bytes = 0;
 
   /** @internal See Ahead.open. */
-  constructor(stages: readonly Prepared[], ahead: Ahead, onClose: () => void) {
+  constructor(stages: readonly Prepared[], ahead: Ahead) {
     this.stages = stages;
     this.ahead = ahead;
-    this.onClose = onClose;
   }
 
   /** The rounds have come so far; @returns how many stages may be prepared by now, from the first on. */
@@ -76,8 +86,15 @@ export class Window {
 
   /** The session has ended. */
   close(): void {
-    this.hold(-this.bytes);
-    this.onClose();
+    this.ahead.leave(this, this.bytes);
+    this.bytes = 0;
+  }
+
+  /** It counts in another budget from now on. */
+  move(to: Ahead): void {
+    this.ahead.leave(this, this.bytes);
+    this.ahead = to;
+    to.enter(this, this.bytes);
   }
 
   private fits(bytes: number): boolean {

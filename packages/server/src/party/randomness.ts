@@ -5,7 +5,7 @@
 import { CorrectedMaterial, Party, type Ring, SeedMaterial, SottoError } from "@sotto/core";
 import { frameTag, type Link, type Message } from "@sotto/wire";
 import type { Run } from "../runs.js";
-import type { Ahead } from "./ahead.js";
+import type { Ahead, Window } from "./ahead.js";
 import type { SetUp } from "./setups.js";
 import { CorrectionSupply, SeedSupply, type Supply, type SupplyEvents } from "./supply.js";
 
@@ -26,6 +26,7 @@ export interface RandomnessOptions {
 export function takeRandomness(options: RandomnessOptions): {
   party: Party;
   supply: Supply;
+  window: Window;
   close: () => void;
 } {
   const { ring, index, run, setUp, dealt, dealer, ahead, events } = options;
@@ -54,6 +55,7 @@ export function takeRandomness(options: RandomnessOptions): {
   return {
     party,
     supply,
+    window,
     close: () => {
       supply.stop();
       close();

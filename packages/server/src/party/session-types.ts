@@ -14,12 +14,14 @@ export interface InferRequest {
   /** Hash of the plan that the client expects. */
   plan: string;
   sizes: Sizes;
-  /** The client's input share for this server; of a chunk, it comes later (Session.feed). */
+  /** The client's input share for this server; of a chunk, it comes later (Session.feed), and so it does ahead of demand. */
   input?: Uint8Array;
   /** Who asks: clients take turns. */
   client?: string;
   /** A chunk of a stream, under the set-up of the stream. */
   stream?: Chunk & { setUp: SetUp };
+  /** Nobody's yet, prepared ahead of demand within a budget of its own (pool/refill.ts). */
+  prepared?: { setUp: SetUp; ahead: Ahead; onReady: () => void };
   /** performance.now() when the request arrived. */
   arrived: number;
   /** Of the client's span, where it states one. */

@@ -18,6 +18,8 @@ import { asSottoError, frameTag, type Link, type Message, stateError, type Tag }
 import { Watch } from "../observe/watch.js";
 import { hex } from "../parties.js";
 import { chunkText, type Run, sizesText } from "../runs.js";
+import type { Window } from "./ahead.js";
+import type { Pooled } from "./pool/refill.js";
 import { takeRandomness } from "./randomness.js";
 import { Rounds } from "./rounds.js";
 import { agree, checkShare, dealerLost, failureLevel, peerLost } from "./session-errors.js";
@@ -25,6 +27,9 @@ import type { InferRequest, InferResult, ServerStats, SessionContext } from "./s
 import type { SetUp } from "./setups.js";
 import type { Supply } from "./supply.js";
 import { Patience, waitOf } from "./waits.js";
+
+/** Server 0's way to randomness prepared ahead. */
+export type TakePooled = (session: string, setUp: SetUp, request: InferRequest) => Pooled | undefined;
 
 /** How long a request waits for a model that is being set up, or for parties that are just coming up. */
 const READY_WAIT_MS = 5000;
@@ -41,6 +46,7 @@ export class Session {
   tagOut: Tag | undefined;
   private readonly context: SessionContext;
   private readonly onEnd: (session: Session, error?: SottoError) => void;
+  private readonly takePooled: TakePooled;
   private readonly patience: Patience;
   private readonly cleanUp: (() => void)[] = [];
   private readonly other: string;
@@ -61,10 +67,21 @@ export class Session {
   private begun: number | undefined;
   private watch: Watch | undefined;
   private ended = false;
+  /** Prepared ahead, it goes on with this session's request. */
+  private next: Session | undefined;
+  /** The client's session whose request this one, prepared ahead, goes on with. */
+  private serves: string | undefined;
+  private window: Window | undefined;
   /** What the chunk before left, until the Party has it. */
   private carried: Carried = new Map();
 
-  constructor(id: string, context: SessionContext, onEnd: (session: Session, error?: SottoError) => void) {
+  constructor(
+    id: string,
+    context: SessionContext,
+    onEnd: (session: Session, error?: SottoError) => void,
+    takePooled: TakePooled = () => undefined,
+  ) {
+    this.takePooled = takePooled;
     this.id = id;
     this.context = context;
     this.onEnd = onEnd;
@@ -89,9 +106,19 @@ export class Session {
     return this.request?.stream !== undefined;
   }
 
-  /** Whether it is a chunk of a stream whose input has not come. */
+  /** Whether it is a chunk of a stream, or prepared ahead, and its input has not come. */
   get isWaiting(): boolean {
-    return this.isChunk && !this.request?.input;
+    return this.request !== undefined && !this.request.input;
+  }
+
+  /** Another session, prepared ahead, goes on with its request. */
+  get handedOver(): boolean {
+    return this.next !== undefined;
+  }
+
+  /** The client's session that it is. */
+  get servedId(): string {
+    return this.serves ?? this.id;
   }
 
   /** The client's request. @throws (rejects with) SottoError: why there is no result. */
@@ -99,7 +126,7 @@ export class Session {
     this.request = request;
     this.patience.renew();
     // what is done for a chunk while its client is idle is nobody's waiting
-    if (!request.stream) this.watch = this.watched(request);
+    if (request.input) this.watch = this.watched(request);
     const result = new Promise<InferResult>((resolve, reject) => {
       this.waiter = { resolve, reject };
     });
@@ -126,6 +153,48 @@ export class Session {
     });
   }
 
+  /** It was prepared ahead, and is a client's session from now on; the request may be on its way still. */
+  assign(client: string): void {
+    this.serves = client;
+    this.window?.move(this.context.ahead);
+    this.context.log.debug(this.names, "prepared randomness assigned");
+    this.patience.renew();
+  }
+
+  /** The request of the client whose session this is. */
+  serve(client: InferRequest, watch?: Watch): void {
+    this.watch = watch ?? this.watched(client);
+    this.step(() => {
+      const { request, run, setUp } = this;
+      if (!request?.prepared || request.input || !run || !setUp)
+        throw new SottoError("internal", `session ${this.servedId} takes no further input`);
+      this.agree("plan", "the client", client.plan, setUp.model.hash);
+      this.agree("sizes", "the client", sizesText(client.sizes), sizesText(request.sizes));
+      if (!client.input) throw new SottoError("internal", `session ${this.servedId} has no input`);
+      checkShare(client.input, request, run);
+      Object.assign(request, { input: client.input, arrived: client.arrived });
+      this.patience.renew();
+      this.watch?.enter("peer");
+      this.begin();
+    });
+    if (this.ended) this.watch.end(new SottoError("unreachable", "ended before its request came"));
+  }
+
+  /** Leaves the client's request to a session that was prepared ahead. */
+  continueAs({ session, result }: Pooled): void {
+    const { request, waiter, watch } = this;
+    session.assign(this.id);
+    if (this.ended || this.dealt || !request || !waiter) {
+      session.fail(new SottoError("protocol", `session ${this.id} is past being assigned randomness`));
+      return;
+    }
+    this.next = session;
+    this.end();
+    this.onEnd(this);
+    result.then(waiter.resolve, waiter.reject);
+    session.serve(request, watch);
+  }
+
   onDealt(message: Message<"dealt">, bytes: number): void {
     this.step(() => {
       if (this.dealt) throw new SottoError("protocol", "the dealer dealt twice for one session");
@@ -147,6 +216,7 @@ export class Session {
 
   /** Ends the session, if it goes on. @param from who ended it, and need not be told. */
   fail(cause: unknown, from?: "peer" | "dealer"): void {
+    if (this.next) this.next.fail(cause, from);
     if (this.ended) return;
     const error = asSottoError(cause);
     this.end();
@@ -157,14 +227,19 @@ export class Session {
     const { code, message } = error;
     // a chunk that waits for its client's next step has not failed
     const level = this.isWaiting ? "debug" : failureLevel(code);
-    log[level]({ session: this.id, code, message, round: this.rounds?.round }, "session failed");
+    log[level]({ ...this.names, code, message, round: this.rounds?.round }, "session failed");
     this.waiter?.reject(error);
     this.onEnd(this, error);
   }
 
+  /** For the log. */
+  private get names() {
+    return this.serves ? { session: this.serves, pooled: this.id } : { session: this.id };
+  }
+
   private watched(request: InferRequest): Watch {
     return new Watch(this.context.tally, {
-      session: this.id,
+      session: this.servedId,
       name: "sotto.session",
       party: `server-${this.context.party}`,
       phase: "prepare",
@@ -179,12 +254,17 @@ export class Session {
     const { setups, connections, runs, party, timeoutMs } = this.context;
     const { stream } = request;
     const patience = Math.min(READY_WAIT_MS, timeoutMs / 2);
-    const setUp = stream?.setUp ?? (await setups.whenReady(request.model, patience, request.plan));
+    const chosen = stream?.setUp ?? request.prepared?.setUp;
+    const setUp = chosen ?? (await setups.whenReady(request.model, patience, request.plan));
     if (this.ended) return;
     const { model } = setUp;
     const chunk = stream && { steps: stream.steps, kind: stream.kind };
     const run = runs.get(model.plan, model.hash, request.sizes, chunk);
     if (request.input) checkShare(request.input, request, run);
+    if (party === 0 && !chosen) {
+      const pooled = this.takePooled(this.id, setUp, request);
+      if (pooled) return this.continueAs(pooled);
+    }
     this.run = run;
     this.setUp = this.hold(setUp);
     const dealer = connections.need("dealer");
@@ -227,8 +307,9 @@ export class Session {
       },
       onFail: (error: unknown) => this.fail(error),
     };
-    const { ring, ahead } = this.context;
-    const { party, supply, close } = takeRandomness({
+    const { ring } = this.context;
+    const ahead = request.prepared?.ahead ?? this.context.ahead;
+    const { party, supply, window, close } = takeRandomness({
       ring,
       index,
       run,
@@ -241,6 +322,7 @@ export class Session {
     this.cleanUp.push(close);
     this.party = party;
     this.supply = supply;
+    this.window = window;
     const [us, them] =
       index === 0 ? (["server-0", "server-1"] as const) : (["server-1", "server-0"] as const);
     this.tagOut = frameTag("round", dealt.deal, run.hash, us, them);
@@ -303,8 +385,12 @@ export class Session {
     this.agree("deal", this.other, hello.deal, dealt.deal);
     this.agree("set-up", this.other, hello.setup, dealt.setup);
     this.agree("run", this.other, hello.run, run.hash);
-    if (!request.input) return;
+    if (!request.input) {
+      request.prepared?.onReady();
+      return;
+    }
     this.begun = performance.now();
+    this.context.log.debug({ ...this.names, deal: dealt.deal }, "rounds begin");
     this.watch?.enter("compute");
     this.watch?.enterPhase("rounds");
     const { party: index } = this.context;
@@ -333,7 +419,7 @@ export class Session {
     this.watch?.end(undefined, { "sotto.rounds": rounds.count, "sotto.bytes": rounds.sentBytes });
     const { onlineMs, offlineMs, onlineBytes, offlineBytes } = stats;
     const counts = { rounds: rounds.count, onlineMs, offlineMs, onlineBytes, offlineBytes };
-    this.context.log.info({ session: this.id, model: request.model, ...counts }, "session done");
+    this.context.log.info({ ...this.names, model: request.model, ...counts }, "session done");
     const version = this.setUp?.model.deployment ?? "";
     this.waiter?.resolve({ output, stats, version, carried });
     this.onEnd(this);
@@ -361,7 +447,7 @@ export class Session {
   }
 
   private agree(what: string, who: string, theirs: string, ours: string): void {
-    agree(this.id, what, who, theirs, `server ${this.context.party}`, ours);
+    agree(this.servedId, what, who, theirs, `server ${this.context.party}`, ours);
   }
 
   /** Whether the dealer sends this server corrections, and not its seed alone. */
@@ -377,15 +463,15 @@ export class Session {
   }
 
   private wait() {
-    const { id, request, dealt, begun, greeted, rounds, party, context, other } = this;
+    const { servedId, request, dealt, begun, greeted, rounds, party, context, other } = this;
     return waitOf({
-      session: id,
+      session: servedId,
       index: context.party,
       corrected: this.corrected,
       peer: other,
       dealer: context.connections.name("dealer"),
-      asked: request !== undefined,
-      idle: this.isWaiting && greeted && this.hello !== undefined,
+      asked: request !== undefined && !(this.serves && this.isWaiting),
+      idle: this.isWaiting && !this.serves && greeted && this.hello !== undefined,
       dealt: dealt !== undefined,
       greeted,
       rounds: begun === undefined ? undefined : rounds,

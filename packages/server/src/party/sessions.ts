@@ -1,14 +1,18 @@
 /** The sessions of a server: which message belongs to which, and that no id is taken twice. */
 import { SottoError } from "@sotto/core";
-import { asSottoError, type ControlMessage, stateError, tagText } from "@sotto/wire";
+import { asSottoError, type ControlMessage, type Message, stateError, tagText } from "@sotto/wire";
 import { Seen } from "../seen.js";
 import { FollowingTurns, LeadingTurns, type TurnLimits, type Turns } from "./admission/turns.js";
 import type { Other } from "./connections.js";
+import { type Pooled, Refill } from "./pool/refill.js";
 import { Session } from "./session.js";
 import type { InferRequest, InferResult, SessionContext } from "./session-types.js";
 
 /** Reasons kept for requests that come after their session's end. */
 const KEPT_REASONS = 1000;
+
+/** Of the budget of running sessions, that much again for what is prepared ahead of demand. */
+const POOL_PART = 0.5;
 
 export class Sessions {
   private readonly context: SessionContext;
@@ -21,12 +25,23 @@ export class Sessions {
   private readonly endedEarly = new Map<string, SottoError>();
   /** Set while no new session is taken: who waits for the last one to end. */
   private draining: (() => void)[] | undefined;
+  /** By the client's session id: what was prepared ahead and serves it. */
+  private readonly assigned = new Map<string, Pooled>();
+  readonly pool: Refill;
 
-  constructor(context: SessionContext, limits: TurnLimits) {
+  /** @param pool how many sessions' randomness is prepared ahead for each model and its sizes; 0: none. */
+  constructor(context: SessionContext, limits: TurnLimits, pool = 0) {
     this.context = context;
     this.max = limits.maxSessions;
     this.turns =
       context.party === 0 ? new LeadingTurns(limits, () => this.active) : new FollowingTurns(limits);
+    this.pool = new Refill(context, {
+      depth: pool,
+      bytes: context.ahead.bytes * POOL_PART,
+      open: (id) => this.claim(id),
+      busy: () => this.active > 0,
+    });
+    context.setups.onReplaced = (setUp) => this.pool.forget(setUp);
   }
 
   /** Requests that wait for their turn and have not begun at all; the tally knows the others. */
@@ -78,21 +93,23 @@ export class Sessions {
       );
     }
     // one that the other parties have begun already runs to its end
-    if (this.draining && !this.running.has(id)) throw this.leaving();
+    if (this.draining && !this.find(id)) throw this.leaving();
     this.taken.add(id);
     const early = this.endedEarly.get(id);
     this.endedEarly.delete(id);
     if (early) throw early;
     const { client = "", input } = request;
-    const begun = this.running.get(id)?.isDealt ?? false;
+    const begun = this.find(id)?.isDealt ?? false;
     return new Promise((resolve, reject) => {
       const settled = () => signal.removeEventListener("abort", gone);
       const begin = () => {
-        const session = this.running.get(id) ?? this.open(id);
-        session.infer(request).finally(settled).then(resolve, reject);
+        const pooled = this.assigned.get(id);
+        pooled?.session.serve(request);
+        const result = pooled?.result ?? (this.running.get(id) ?? this.open(id)).infer(request);
+        result.finally(settled).then(resolve, reject);
       };
       const refuse = (error: SottoError, from?: Other) => {
-        const session = this.running.get(id);
+        const session = this.find(id);
         if (session) session.fail(error, from);
         else if (!from) this.abort(id, error, ["peer"]);
         settled();
@@ -115,11 +132,7 @@ export class Sessions {
     if (this.taken.has(id)) {
       throw new SottoError("conflict", `session ${id} was opened before; draw a new stream id`);
     }
-    this.taken.add(id);
-    const early = this.endedEarly.get(id);
-    this.endedEarly.delete(id);
-    if (early) throw early;
-    const session = this.running.get(id) ?? this.open(id);
+    const session = this.claim(id);
     const { tally } = this.context;
     const result = session.infer(request).then(
       (done) => {
@@ -155,7 +168,7 @@ export class Sessions {
       case "refused": {
         const id = message.type === "abort" ? message.session : message.about;
         const error = new SottoError(message.code, `${name}: ${message.message}`);
-        const session = this.running.get(id);
+        const session = this.find(id);
         session?.fail(error, from);
         if (!session) this.turns.remove(id)?.refuse(error, from);
         if (!session && message.type === "abort" && !this.taken.has(id)) this.remember(id, error);
@@ -168,6 +181,12 @@ export class Sessions {
         session?.fail(new SottoError("protocol", `${name} does not know the session of our ${what}`));
         return true;
       }
+      case "prepare":
+      case "assign":
+        if (from !== "peer" || this.context.party !== 1) return false;
+        if (message.type === "prepare") this.pool.onPrepare(message);
+        else this.assign(message);
+        return true;
       default:
         return false;
     }
@@ -181,6 +200,7 @@ export class Sessions {
   drain(): Promise<void> {
     this.draining ??= [];
     if (this.context.party === 0) this.turns.refuseAll(this.leaving());
+    this.pool.close();
     if (this.running.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.draining?.push(resolve));
   }
@@ -192,6 +212,7 @@ export class Sessions {
 
   /** Ends every session. */
   close(reason: string): void {
+    this.pool.close();
     this.turns.refuseAll(new SottoError("unreachable", reason));
     for (const session of [...this.running.values()]) session.fail(new SottoError("unreachable", reason));
   }
@@ -201,6 +222,43 @@ export class Sessions {
     const name = this.context.connections.name("peer");
     const what = `${name} was lost while the request waited for its turn: ${cause.message}; try again`;
     this.turns.refuseAll(new SottoError("unreachable", what));
+  }
+
+  /** By its own id, or by that of the client's session that it serves. */
+  private find(id: string): Session | undefined {
+    return this.running.get(id) ?? this.assigned.get(id)?.session;
+  }
+
+  /** The session of an id that is used now, and only now. @throws SottoError what ended it before. */
+  private claim(id: string): Session {
+    this.taken.add(id);
+    const early = this.endedEarly.get(id);
+    this.endedEarly.delete(id);
+    if (early) throw early;
+    return this.running.get(id) ?? this.open(id);
+  }
+
+  /** Server 0 has taken what was prepared ahead, for this client's session. */
+  private assign({ session: id, pooled: from }: Message<"assign">): void {
+    this.turns.begun(id);
+    const pooled = this.pool.taken(from);
+    const session = this.running.get(id);
+    const over = !session && (this.taken.has(id) || this.endedEarly.has(id));
+    if (!pooled) {
+      const gone = new SottoError(
+        "unreachable",
+        `server 1 does not hold the randomness any more that was prepared for session ${id}; try again`,
+      );
+      this.context.connections.get("peer")?.control({ type: "abort", session: from, ...stateError(gone) });
+      if (session) session.fail(gone);
+      else if (!over) this.remember(id, gone);
+    } else if (over) {
+      pooled.session.fail(new SottoError("conflict", `session ${id} has ended`));
+    } else {
+      this.assigned.set(id, pooled);
+      if (session) session.continueAs(pooled);
+      else pooled.session.assign(id);
+    }
   }
 
   /** The session of a message that may come before the client's request; undefined when it has ended. */
@@ -225,11 +283,20 @@ export class Sessions {
   }
 
   private open(id: string): Session {
-    const session = new Session(id, this.context, (ended, error) => {
+    const ended = (session: Session, error?: SottoError) => {
+      const { servedId } = session;
       this.running.delete(id);
+      if (this.assigned.get(servedId)?.session === session) this.assigned.delete(servedId);
       if (this.draining && this.running.size === 0) for (const resolve of this.draining) resolve();
-      if (error && !ended.hasRequest) this.remember(id, error);
-      this.turns.ended(id);
+      const unasked = !session.hasRequest || (servedId !== id && session.isWaiting);
+      if (error && unasked) this.remember(servedId, error);
+      if (!session.handedOver) this.turns.ended(servedId);
+      this.pool.onEnd(session, error !== undefined);
+    };
+    const session = new Session(id, this.context, ended, (client, setUp, request) => {
+      const pooled = this.pool.take(client, setUp, request);
+      if (pooled) this.assigned.set(client, pooled);
+      return pooled;
     });
     this.running.set(id, session);
     return session;

@@ -32,6 +32,8 @@ export class SetUps {
   private readonly failures = new Map<string, SottoError>();
   private readonly waiting = new Set<() => void>();
   onGone: (setUp: SetUp) => void;
+  /** It is not the newest of its model any more. */
+  onReplaced: (setUp: SetUp) => void = () => {};
 
   constructor(models: Models, connections: Connections, options: SetUpsOptions = {}) {
     this.models = models;
@@ -46,6 +48,7 @@ export class SetUps {
     const before = this.byName.get(name);
     this.byName.set(name, setUp);
     this.failures.delete(name);
+    if (before) this.onReplaced(before);
     const sameProcesses = before?.peerBoot === setUp.peerBoot && before.dealerBoot === setUp.dealerBoot;
     if (before && sameProcesses) this.retire(before);
     else if (before) this.free(before);
@@ -59,7 +62,10 @@ export class SetUps {
     const setUp = this.byName.get(name);
     this.byName.delete(name);
     this.failures.delete(name);
-    if (setUp) this.free(setUp);
+    if (setUp) {
+      this.onReplaced(setUp);
+      this.free(setUp);
+    }
     this.changed();
     return ids;
   }

@@ -69,7 +69,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
     ...{ models, setups, connections, runs, ahead },
   };
   const part = party === 0 ? new SetupLeader(context) : new SetupFollower(context);
-  const sessions = new Sessions(context, turnLimits(checked.limits));
+  const sessions = new Sessions(context, turnLimits(checked.limits), checked.limits.pool);
   const streams = new Streams(context, sessions, checked.limits.maxStreams, checked.limits.streamIdleMs);
 
   const connected = (other: Other) => (link: Link) =>
@@ -142,6 +142,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
         },
         ringBytes: () => ring.bytesInUse,
         queued: () => sessions.queued,
+        pool: () => sessions.pool.depths,
       },
       checkReady,
     });

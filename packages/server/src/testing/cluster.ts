@@ -92,7 +92,8 @@ export class TestCluster {
       peer: party === 0 ? { listen: peer } : { connect: peer },
       dealer: { host: HOST, port: this.dealerVia ?? this.dealerPort },
       tls: tlsPaths(this.dir, `server-${party}`),
-      limits: { sessionTimeoutMs: 10_000, ...this.options.limits },
+      // tests that count what is dealt would see what is dealt ahead of demand
+      limits: { sessionTimeoutMs: 10_000, pool: 0, ...this.options.limits },
       ...this.metricsConfig(),
       ...this.options.config,
     };
