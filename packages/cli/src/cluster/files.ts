@@ -32,6 +32,9 @@ export function portsFrom(base: number): Ports {
 
 export interface ServerLimits {
   sessionTimeoutMs?: number;
+  roundTimeoutMs?: number;
+  /** Sessions prepared ahead of demand. */
+  pool?: number;
 }
 
 /** Names of files within a cluster's directory. */
