@@ -62,4 +62,15 @@ describe("the window of what is prepared", () => {
     expect(other.reached(1)).toBe(4);
     expect([other.expands(2), other.expands(3), ahead.held]).toEqual([true, true, 23]);
   });
+
+  it("takes what it holds along into another budget", () => {
+    const [pool, running] = [new Ahead(4), new Ahead(9)];
+    const window = pool.open(stages(2, 2, 2, 2, 2, 2));
+    expect([window.reached(0), pool.held]).toEqual([2, 4]);
+    window.move(running);
+    expect([pool.held, running.held, pool.open(stages(2, 2)).reached(0)]).toEqual([0, 4, 2]);
+    expect([window.reached(0), running.held]).toEqual([4, 8]);
+    window.close();
+    expect([running.held, running.share]).toEqual([0, 9]);
+  });
 });

@@ -226,7 +226,7 @@ export class Session {
     this.watch?.end(error);
     const { code, message } = error;
     // a chunk that waits for its client's next step has not failed
-    const level = this.isWaiting ? "debug" : failureLevel(code);
+    const level = this.isWaiting && !this.serves ? "debug" : failureLevel(code);
     log[level]({ ...this.names, code, message, round: this.rounds?.round }, "session failed");
     this.waiter?.reject(error);
     this.onEnd(this, error);
@@ -475,6 +475,7 @@ export class Session {
       dealt: dealt !== undefined,
       greeted,
       rounds: begun === undefined ? undefined : rounds,
+      pooled: this.serves !== undefined,
       stage: party?.stagesPrepared,
     });
   }

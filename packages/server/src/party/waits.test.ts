@@ -58,6 +58,13 @@ describe("a session that waits", () => {
       [{ index: 1, corrected: true, greeted: false, rounds: undefined }, 15_000, /^the dealer .* stage 900$/],
       [{ rounds: undefined }, 50_000, /waited 50000 ms for server 1 to join/],
       [{ asked: false }, 12_000, /waited 12000 ms for the client's request/],
+      [{ pooled: true }, 20_000, /^server 1 has been silent for 20 s in round 818/],
+      [
+        { pooled: true, rounds: { ...rounds, round: 1 } },
+        50_000,
+        /waited 50000 ms for server 1 to join; the client's/,
+      ],
+      [{ asked: false }, 50_000, /waited 50000 ms for the client's request/],
     ];
     for (const [change, ms, message] of cases) {
       expect(patience(change)).toEqual([ms, expect.stringMatching(message)]);

@@ -22,6 +22,8 @@ export interface Standing {
   greeted: boolean;
   /** Once they have begun. */
   rounds: Pick<Rounds, "round" | "count" | "starved"> | undefined;
+  /** Its randomness was prepared ahead: server 0 begins without knowing whether server 1 has the request. */
+  pooled?: boolean;
   /** Stages prepared, once there is a Party. */
   stage: number | undefined;
 }
@@ -44,6 +46,7 @@ export function waitOf(at: Standing): Wait {
   const silent = (on: Wait["on"], who: string, where: string) =>
     wait(on, (ms) => `${who} has been silent for ${ms / 1000} s ${where}`);
 
+  const alone = `${peer} to join; the client's request may have reached this server only`;
   if (at.idle) return waited("client", "the client's next step");
   if (!at.asked) {
     return waited("request", "the client's request, which seems to have reached the other server only");
@@ -58,12 +61,12 @@ export function waitOf(at: Standing): Wait {
   }
   if (rounds) {
     const { round, count, starved } = rounds;
+    if (!starved && at.pooled && index === 0 && round === 1) return waited("others", alone);
     if (!starved) return silent("round", peer, `in round ${round} of ${count}`);
     if (!at.corrected) return waited("others", `this server's own randomness of stage ${round}`);
     return silent("dealer", dealer, `before the corrections of stage ${round} of ${count}`);
   }
-  if (at.greeted)
-    return waited("others", `${peer} to join; the client's request may have reached this server only`);
+  if (at.greeted) return waited("others", alone);
   if (!at.corrected || at.stage === undefined) return waited("others", "this server's own randomness");
   return silent("dealer", dealer, `before the corrections of stage ${at.stage}`);
 }
