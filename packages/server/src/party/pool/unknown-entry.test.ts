@@ -21,7 +21,8 @@ function server(party: 0 | 1, pool = 2): { sessions: Sessions; told: ControlMess
     timeoutMs: 1000,
     roundTimeoutMs: 1000,
   };
-  return { sessions: new Sessions(context as unknown as SessionContext, 4, pool), told };
+  const turns = { maxSessions: 4, queueLength: 4, queueBytes: 100, queueWaitMs: 1000 };
+  return { sessions: new Sessions(context as unknown as SessionContext, turns, pool), told };
 }
 
 const request: InferRequest = { model: "m", plan: "", sizes: {}, input: new Uint8Array(1), arrived: 0 };
