@@ -52,7 +52,7 @@ describe("a configuration", () => {
       joinTimeoutMs: 10_000,
       replyTimeoutMs: 30_000,
       maxStreams: 32,
-      pool: 2,
+      pool: 0,
       streamIdleMs: 300_000,
       preparedBytes: 2 ** 23,
     });
