@@ -1,6 +1,6 @@
 /** Trying again where that is safe: always as if for the first time, never beyond the caller's deadline. */
 import type { SottoError } from "@sotto/core";
-import { asSottoError } from "@sotto/wire";
+import { asSottoError, Backoff } from "@sotto/wire";
 import type { Deadline } from "./cluster.js";
 
 export interface RetryOptions {
@@ -44,7 +44,7 @@ export async function withRetries<T>(
 ): Promise<T> {
   const { signal } = deadline;
   const retries = options.retries ?? RETRIES;
-  let backoff = options.backoffMs ?? BACKOFF_MS;
+  const backoff = new Backoff({ firstMs: options.backoffMs ?? BACKOFF_MS, maxMs: MAX_BACKOFF_MS });
   for (let attempt = 1; ; attempt++) {
     try {
       return await work(attempt);
@@ -52,12 +52,10 @@ export async function withRetries<T>(
       if (signal.aborted) throw cause;
       const error = asSottoError(cause);
       deadline.last = error;
-      // jitter keeps clients that failed together from coming back together
-      const afterMs = Math.max(backoff * (0.5 + Math.random()), error.retryAfterMs ?? 0);
+      const afterMs = Math.max(backoff.next(), error.retryAfterMs ?? 0);
       if (attempt > retries || !passing(error) || performance.now() + afterMs >= deadline.endsAt) throw error;
       onRetry({ attempt: attempt + 1, afterMs, error });
       await pause(afterMs, signal);
-      backoff = Math.min(backoff * 2, MAX_BACKOFF_MS);
     }
   }
 }

@@ -1,29 +1,34 @@
-/** How long to wait before the next attempt to connect: exponentially longer, with jitter, up to a bound. */
-import type { ErrorCode } from "@sotto/core";
+/** How long to wait before the next attempt: exponentially longer, with jitter, up to a bound. */
 
-const FIRST_MS = 50;
-const MAX_MS = 1000;
-/** After a refusal because our place is taken, which may last. */
-const MAX_TAKEN_MS = 5000;
+export interface BackoffLimits {
+  firstMs: number;
+  maxMs: number;
+}
 
 export class Backoff {
-  private delay = FIRST_MS;
+  private readonly limits: BackoffLimits;
   private readonly random: () => number;
+  private delay: number;
 
   /** @param random uniform from 0 to 1; nothing secret hangs on it. */
-  constructor(random: () => number = Math.random) {
+  constructor(limits: BackoffLimits, random: () => number = Math.random) {
+    this.limits = limits;
     this.random = random;
+    this.delay = limits.firstMs;
   }
 
-  /** Milliseconds, half to one and a half times the delay: parties that lost the same peer do not come back in step. */
-  next(code: ErrorCode): number {
+  /**
+   * Milliseconds, half to one and a half times the delay: those who failed together do not come back in step.
+   * @param maxMs another bound on the delays to come.
+   */
+  next(maxMs = this.limits.maxMs): number {
     const wait = this.delay * (0.5 + this.random());
-    this.delay = Math.min(this.delay * 2, code === "conflict" ? MAX_TAKEN_MS : MAX_MS);
+    this.delay = Math.min(this.delay * 2, maxMs);
     return wait;
   }
 
-  /** A connection has lived. */
+  /** It has worked. */
   reset(): void {
-    this.delay = FIRST_MS;
+    this.delay = this.limits.firstMs;
   }
 }

@@ -1,5 +1,6 @@
 /** Runs the real command in processes of its own, for tests. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -137,7 +138,7 @@ export async function freePorts(): Promise<number> {
     });
   for (;;) {
     // below the ports that the system gives to outgoing connections
-    const base = 20_000 + Math.floor(Math.random() * 1_250) * 8;
+    const base = 20_000 + randomInt(1_250) * 8;
     const all = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((i) => free(base + i)));
     if (all.every(Boolean)) return base;
   }

@@ -5,7 +5,8 @@
  */
 import { SottoError } from "../errors.js";
 import { operation } from "../ops/index.js";
-import { type ActivationTable, tableLimbs, tableNodes } from "../plan/table.js";
+import type { ActivationTable } from "../plan/table.js";
+import { tableLimbs, tableNodes } from "../plan/table-layout.js";
 import type { CarriedNode, InputNode, NodeId, OpenNode, Selection, SelectNode } from "../program/nodes.js";
 import { type Program, roundBytes, rounds } from "../program/program.js";
 import type { Source } from "../random/stream.js";

@@ -1,14 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { activationFunction, type FunctionSpec } from "./activation.js";
-import {
-  type ActivationTable,
-  activationTable,
-  nodeBitsFor,
-  nodeValue,
-  tableLimbs,
-  windowOf,
-} from "./table.js";
+import { type ActivationTable, activationTable, nodeBitsFor, nodeValue, windowOf } from "./table.js";
+import { tableLimbs } from "./table-layout.js";
 
 /** The largest error over inputs |x| <= bound, by either node around each. */
 function worst(table: ActivationTable, f: (x: number) => number, bound: number, stride = 1): number {

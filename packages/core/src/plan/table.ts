@@ -19,7 +19,7 @@ const MAX_WINDOW = 2 ** 11;
 const KINKED_NODES = 2 ** 13;
 /** log2 of the integers that a node's interval holds, at most: deltas are squared. */
 const MAX_STEP_BITS = 12;
-/** c_0 and c_1 have 30 bits and a sign, c_2 has 15 (tableLimbs). */
+/** c_0 and c_1 have 30 bits and a sign, c_2 has 15 (table-layout.ts). */
 const COEFFICIENT = [2 ** 30, 2 ** 30, 2 ** 15] as const;
 
 export interface ActivationTable {
@@ -235,78 +235,6 @@ export function nodeBitsFor(table: ActivationTable, bound: number, label: string
 /** Nodes of the window that exist among N = 2^nodeBits: all of them, unless the table is smaller than the window. */
 export function windowOf(table: ActivationTable, nodeBits: number): number {
   return Math.min(table.window, 2 ** nodeBits);
-}
-
-const LIMB = 2 ** 15;
-/** Limbs of 15 bits that c_0, c_1 and c_2 have. */
-const LIMBS = [2, 2, 1] as const;
-/** Nodes that the kernel takes at once. */
-const GROUP = 8;
-
-/**
- * The middle `window` nodes in the layout of the kernel `select` (assembly/select.ts): from the highest to the
- * lowest, eight at a time, and of each eight the low limbs of c_0, its high limbs, the same of c_1, and c_2.
- * c = low + 2^15 high, 0 <= low < 2^15.
- */
-export function tableLimbs(table: ActivationTable, window: number): Int16Array {
-  const known = madeLimbs.get(table) ?? new Map<number, Int16Array>();
-  madeLimbs.set(table, known);
-  let limbs = known.get(window);
-  if (!limbs) {
-    limbs = makeLimbs(table, window);
-    known.set(window, limbs);
-  }
-  return limbs;
-}
-
-/** Every run needs them. */
-const madeLimbs = new WeakMap<ActivationTable, Map<number, Int16Array>>();
-
-function makeLimbs(table: ActivationTable, window: number): Int16Array {
-  const first = (table.window - window) / 2;
-  const limbs: number[] = [];
-  for (let group = 0; group < window; group += GROUP) {
-    table.c.forEach((plane, k) => {
-      const values = Array.from({ length: GROUP }, (_, i) => plane[first + window - 1 - group - i]!);
-      const low = LIMBS[k] === 2 ? values.map((c) => c - Math.floor(c / LIMB) * LIMB) : values;
-      const high = values.map((c) => Math.floor(c / LIMB));
-      for (const limb of LIMBS[k] === 2 ? [...low, ...high] : low) {
-        if (limb < -LIMB || limb >= LIMB)
-          throw new SottoError("internal", `${table.spec.name}: ${limb} is no limb`);
-        limbs.push(limb);
-      }
-    });
-  }
-  return Int16Array.from(limbs);
-}
-
-/** All N = 2^nodeBits nodes by their number mod N, c_0, c_1 and c_2 of each: the layout of the kernel `lookup`. */
-export function tableNodes(table: ActivationTable, nodeBits: number): BigInt64Array {
-  const known = madeNodes.get(table) ?? new Map<number, BigInt64Array>();
-  madeNodes.set(table, known);
-  let nodes = known.get(nodeBits);
-  if (!nodes) {
-    nodes = makeNodes(table, nodeBits);
-    known.set(nodeBits, nodes);
-  }
-  return nodes;
-}
-
-const madeNodes = new WeakMap<ActivationTable, Map<number, BigInt64Array>>();
-
-function makeNodes(table: ActivationTable, nodeBits: number): BigInt64Array {
-  const nodes = 2 ** nodeBits;
-  const half = table.window / 2;
-  const out = new BigInt64Array(3 * nodes);
-  for (let node = -nodes / 2; node < nodes / 2; node++) {
-    const at = 3 * (node < 0 ? node + nodes : node);
-    const inside = node >= -half && node < half;
-    const outside = [node < 0 ? table.below : table.above, 0, 0];
-    table.c.forEach((plane, k) => {
-      out[at + k] = BigInt(inside ? plane[node + half]! : outside[k]!);
-    });
-  }
-  return out;
 }
 
 /** The table's value at an integer input, by the nearest node: what the exact interpretation computes. */

@@ -1,5 +1,6 @@
 export { operation } from "../ops/index.js";
-export { activationTable, tableLimbs, windowOf } from "../plan/table.js";
+export { activationTable, windowOf } from "../plan/table.js";
+export { tableLimbs } from "../plan/table-layout.js";
 export type { Builder } from "../program/builder.js";
 export type { Node, SharedNode } from "../program/nodes.js";
 export { type AnyModel, anyModel } from "./layers.js";

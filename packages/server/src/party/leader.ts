@@ -3,15 +3,14 @@
  * run now, and begins again when it fails.
  */
 import { type ErrorCode, type PartyModel, SottoError } from "@sotto/core";
-import { asSottoError, type ControlMessage, type Link, stateError } from "@sotto/wire";
+import { asSottoError, Backoff, type ControlMessage, type Link, stateError } from "@sotto/wire";
 import { Leased } from "../lease.js";
 import { newId } from "../parties.js";
 import { SetupExchange } from "./exchange.js";
 import type { Model } from "./models.js";
 import { type SetupContext, type SetupPart, settle } from "./setup-part.js";
 
-const FIRST_DELAY_MS = 100;
-const MAX_DELAY_MS = 5000;
+const BACKOFF = { firstMs: 100, maxMs: 5000 };
 /** For a deployment to reach both servers. */
 const FRESH_MS = 5000;
 
@@ -34,7 +33,7 @@ interface Retry {
   model: Model;
   /** performance.now() at the first failure of this model. */
   since: number;
-  delay: number;
+  backoff: Backoff;
   timer?: NodeJS.Timeout;
 }
 
@@ -204,19 +203,16 @@ export class SetupLeader implements SetupPart {
     const known = this.retries.get(model.name);
     const newest = models.need(model.name);
     const retry =
-      known?.model === newest ? known : { model: newest, since: performance.now(), delay: FIRST_DELAY_MS };
+      known?.model === newest
+        ? known
+        : { model: newest, since: performance.now(), backoff: new Backoff(BACKOFF) };
     clearTimeout(known?.timer);
     this.context.log[failureLevel(error.code, performance.now() - retry.since)](
       { model: model.name, setup: id, code: error.code, message: error.message },
       "set-up failed",
     );
     if (this.closed) return;
-    const wait = retry.delay * (0.5 + Math.random());
-    this.retries.set(model.name, {
-      ...retry,
-      delay: Math.min(retry.delay * 2, MAX_DELAY_MS),
-      timer: setTimeout(() => this.kick(), wait),
-    });
+    this.retries.set(model.name, { ...retry, timer: setTimeout(() => this.kick(), retry.backoff.next()) });
     // what server 1 does not hold need not keep both from serving what they do
     const older = models.versions(model.name)[models.versions(model.name).indexOf(model) + 1];
     if (older && notHeld(error.code) && !setups.isReady(model.name)) this.begin(older, true);

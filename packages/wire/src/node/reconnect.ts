@@ -9,6 +9,9 @@ import { type Address, type ChannelOptions, dial } from "./tls.js";
 
 /** A link that goes sooner was no success: the next attempt waits longer. */
 const LIVED_MS = 3000;
+const BACKOFF = { firstMs: 50, maxMs: 1000 };
+/** After a refusal because our place is taken, which may last. */
+const MAX_TAKEN_MS = 5000;
 
 export interface ReconnectOptions extends ChannelOptions {
   address: Address;
@@ -27,13 +30,13 @@ export function keepConnected(options: ReconnectOptions): () => void {
   const { signal } = giveUp;
   let link: Link | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const backoff = new Backoff();
+  const backoff = new Backoff(BACKOFF);
 
   const down = (error: SottoError) => {
     link = undefined;
     if (signal.aborted) return;
     options.onDown(error);
-    timer = setTimeout(attempt, backoff.next(error.code));
+    timer = setTimeout(attempt, backoff.next(error.code === "conflict" ? MAX_TAKEN_MS : BACKOFF.maxMs));
   };
 
   const attempt = async () => {
