@@ -21,6 +21,7 @@ const ROWS: [string, (r: Measured) => string][] = [
   ["**server CPU / plaintext**", (r) => digits(r.ratios.serverCpuToPlaintext)],
   ["CPU ms: dealer, server 0, server 1, client", (r) => Object.values(r.cpuMs).map(digits).join(", ")],
   ["local work online ms: server 0, server 1", (r) => medians(r.localWork.onlineMs)],
+  ["local work while waiting ms: server 0, server 1", (r) => medians(r.localWork.waitingMs)],
   ["local work prepare ms: server 0, server 1", (r) => medians(r.localWork.prepareMs)],
   ["local work deal ms: dealer", (r) => digits(r.localWork.dealMs.median)],
   ["peak MB: dealer, server 0, server 1", (r) => Object.values(r.peakMegabytes).map(digits).join(", ")],

@@ -12,6 +12,8 @@ export interface LocalWork {
   /** Of server 0 and server 1. */
   prepareMs: [Spread, Spread];
   onlineMs: [Spread, Spread];
+  /** Done while a message is on the way, and not in onlineMs. */
+  waitingMs: [Spread, Spread];
   /** Medians of milliseconds by operation, of one server (the mean of both) and of the dealer. */
   operations: Record<string, { deal: number; prepare: number; evaluate: number }>;
 }
@@ -33,7 +35,7 @@ export async function localWork({ onnx, x }: Material, w: Workload): Promise<Loc
   const clock = new OperationClock(network.program);
   const split: OperationTimes[] = [];
   for (let i = 0; i < Math.min(w.runs, 5); i++) {
-    const { deal, prepare, online } = run();
+    const { deal, prepare, online, waiting } = run();
     const times = clock.take();
     const within = (phase: Phase) => [...times.values()].reduce((sum, t) => sum + t[phase], 0);
     split.push(
@@ -44,7 +46,7 @@ export async function localWork({ onnx, x }: Material, w: Workload): Promise<Loc
           {
             deal: deal - within("deal"),
             prepare: prepare[0] + prepare[1] - within("prepare"),
-            evaluate: online[0] + online[1] - within("evaluate"),
+            evaluate: online[0] + online[1] + waiting[0] + waiting[1] - within("evaluate"),
           },
         ],
       ]),
@@ -54,7 +56,7 @@ export async function localWork({ onnx, x }: Material, w: Workload): Promise<Loc
   const operations = [...medianTimes(split)].map(
     ([kind, t]) => [kind, { deal: t.deal, prepare: t.prepare / 2, evaluate: t.evaluate / 2 }] as const,
   );
-  const both = (of: "prepare" | "online"): [Spread, Spread] => [
+  const both = (of: "prepare" | "online" | "waiting"): [Spread, Spread] => [
     spread(times.map((t) => t[of][0])),
     spread(times.map((t) => t[of][1])),
   ];
@@ -62,6 +64,7 @@ export async function localWork({ onnx, x }: Material, w: Workload): Promise<Loc
     dealMs: spread(times.map((t) => t.deal)),
     prepareMs: both("prepare"),
     onlineMs: both("online"),
+    waitingMs: both("waiting"),
     operations: Object.fromEntries(operations),
   };
 }

@@ -20,8 +20,10 @@ export interface LockStepTimes {
   deal: number;
   /** Of server 0 and server 1: what depends on randomness alone. */
   prepare: [number, number];
-  /** Of server 0 and server 1: from the input share to the output share. */
+  /** Of server 0 and server 1: from the input share to the output share, without `waiting`. */
   online: [number, number];
+  /** Of server 0 and server 1: what is done while the other's message is on the way. */
+  waiting: [number, number];
 }
 
 /** One inference on these input shares. */
@@ -38,16 +40,16 @@ export function lockStep(
     new Party(ring, program, 0, deployment.models[0], SeedMaterial.fromSeed(ring, seeds[0])),
     new Party(ring, program, 1, deployment.models[1], CorrectedMaterial.fromSeed(ring, seeds[1])),
   ] as const;
-  const times: LockStepTimes = { deal: 0, prepare: [0, 0], online: [0, 0] };
+  const times: LockStepTimes = { deal: 0, prepare: [0, 0], online: [0, 0], waiting: [0, 0] };
   const timed = <T>(add: (ms: number) => void, work: () => T): T => {
     const began = performance.now();
     const result = work();
     add(performance.now() - began);
     return result;
   };
-  const online = <T>(i: 0 | 1, work: () => T): T =>
+  const online = <T>(i: 0 | 1, work: () => T, of: "online" | "waiting" = "online"): T =>
     timed((ms) => {
-      times.online[i] += ms;
+      times[of][i] += ms;
     }, work);
 
   while (!dealer.done) {
@@ -71,6 +73,7 @@ export function lockStep(
   for (let round = 1; round <= rounds(program); round++) {
     const a = online(0, () => parties[0].message());
     const b = online(1, () => parties[1].message());
+    for (const i of [0, 1] as const) online(i, () => parties[i].whileWaiting(), "waiting");
     online(0, () => parties[0].accept(b));
     online(1, () => parties[1].accept(a));
   }

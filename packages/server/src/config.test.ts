@@ -54,7 +54,7 @@ describe("a configuration", () => {
       maxStreams: 32,
       pool: 0,
       streamIdleMs: 300_000,
-      preparedBytes: 2 ** 23,
+      preparedBytes: 12 * 2 ** 20,
     });
     expect(config.metrics).toBeUndefined();
     const metrics = 'metrics: {listen: "127.0.0.1:9464", tls: {cert: m.pem, key: m.key}}';

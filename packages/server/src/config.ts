@@ -49,7 +49,7 @@ const limits = z.strictObject({
     .number()
     .int()
     .min(0)
-    .default(2 ** 23),
+    .default(12 * 2 ** 20),
   /** Sessions' worth of randomness prepared ahead of demand, for each model and sizes asked for lately. 0: none. */
   pool: z.number().int().min(0).max(64).default(0),
   /** Streams at the same time. Each holds its state, and the randomness of its next two chunks. */

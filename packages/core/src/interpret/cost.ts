@@ -3,6 +3,7 @@ import { operation } from "../ops/index.js";
 import { drawBytes, drawWords } from "../ops/operation.js";
 import type { Node } from "../program/nodes.js";
 import { inOrder, type Program, roundBytes, rounds } from "../program/program.js";
+import { stageNodes } from "../program/schedule.js";
 import { packedBytes } from "../ring/packed.js";
 
 export interface Cost {
@@ -36,8 +37,7 @@ export function cost(program: Program): Cost {
 
 /** Bytes of correction words of one stage for a server. */
 export function stageCorrectionBytes(program: Program, stage: number, server: 0 | 1): number {
-  const { local, openings } = program.stages[stage]!;
-  return [...local, ...openings].reduce((sum, n) => sum + correctionBytes(n, program, server), 0);
+  return stageNodes(program.stages[stage]!).reduce((sum, n) => sum + correctionBytes(n, program, server), 0);
 }
 
 function correctionBytes(node: Node, program: Program, server: 0 | 1): number {
@@ -50,9 +50,8 @@ function correctionBytes(node: Node, program: Program, server: 0 | 1): number {
  * done ahead.
  */
 export function preparedBytes(program: Program, stage: number): { drawn: number; expanded: number } {
-  const { local, openings } = program.stages[stage]!;
   let [drawn, expanded] = [0, 0];
-  for (const node of [...local, ...openings]) {
+  for (const node of stageNodes(program.stages[stage]!)) {
     const { draws, common, expanded: words } = operation(node);
     drawn += drawWords(draws(node, program)) + drawWords(common?.(node, program) ?? []);
     expanded += words?.(node, program) ?? 0;

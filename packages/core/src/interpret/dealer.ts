@@ -7,6 +7,7 @@ import { operation } from "../ops/index.js";
 import type { Draw } from "../ops/operation.js";
 import type { LookupNode, NodeId, OpenNode, Selection } from "../program/nodes.js";
 import type { Program } from "../program/program.js";
+import { stageNodes } from "../program/schedule.js";
 import type { Source } from "../random/stream.js";
 import type { Matrix } from "../ring/matrix.js";
 import { Packer } from "../ring/packed.js";
@@ -67,11 +68,9 @@ export class Dealer {
     const bytes = [0, 1].map((server) => stageCorrectionBytes(this.program, index, server as 0 | 1));
     this.common = new Packer(this.ring, bytes[0]!);
     this.out = new Packer(this.ring, bytes[1]!);
-    for (const nodes of [stage.local, stage.openings]) {
-      for (const node of nodes) {
-        operation(node).deal(node, this);
-        for (const id of this.program.lastUse[node.id] ?? []) this.drop(id);
-      }
+    for (const node of stageNodes(stage)) {
+      operation(node).deal(node, this);
+      for (const id of this.program.lastUse[node.id] ?? []) this.drop(id);
     }
     const corrections: [Uint8Array, Uint8Array] = [this.common.take(room), this.out.take(room)];
     this.common = undefined;

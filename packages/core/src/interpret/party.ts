@@ -7,8 +7,17 @@ import { SottoError } from "../errors.js";
 import { operation } from "../ops/index.js";
 import type { ActivationTable } from "../plan/table.js";
 import { tableLimbs, tableNodes } from "../plan/table-layout.js";
-import type { CarriedNode, InputNode, NodeId, OpenNode, Selection, SelectNode } from "../program/nodes.js";
+import type {
+  CarriedNode,
+  InputNode,
+  NodeId,
+  OpenNode,
+  Selection,
+  SelectNode,
+  SharedNode,
+} from "../program/nodes.js";
 import { type Program, roundBytes, rounds } from "../program/program.js";
+import { stageNodes } from "../program/schedule.js";
 import type { Source } from "../random/stream.js";
 import { Packer, packedBytes, Unpacker, unpack } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
@@ -54,6 +63,8 @@ export class Party {
   private refresh: Source | undefined;
   private preparedStages = 0;
   private round = 0;
+  /** The last stage whose part that needs no message of its round is computed. */
+  private aheadOf = -1;
   private awaiting = false;
   private begun = false;
   private closed = false;
@@ -82,9 +93,7 @@ export class Party {
     if (!stage)
       throw new SottoError("material", "every stage is prepared; more corrections than stages arrived");
     this.material.beginStage(corrections);
-    for (const nodes of [stage.local, stage.openings]) {
-      for (const node of nodes) operation(node).prepare(node, this);
-    }
+    for (const node of stageNodes(stage)) operation(node).prepare(node, this);
     this.material.endStage();
   }
 
@@ -130,6 +139,11 @@ export class Party {
       this.dropUsedBy(node.id);
     }
     return out.take(room);
+  }
+
+  /** While the other server's message is on the way: what the next stage computes without it, if that is prepared. */
+  whileWaiting(): void {
+    if (this.awaiting && this.preparedStages > this.round) this.evaluateAhead();
   }
 
   /** Takes the other server's message of the current round. */
@@ -302,11 +316,23 @@ export class Party {
       throw new SottoError("material", `stage ${this.round} has no correlated randomness yet`);
     }
     const stage = this.program.stages[this.round]!;
-    for (const node of stage.local) {
+    this.evaluateAhead();
+    this.evaluateAll(stage.local);
+    return stage;
+  }
+
+  /** Once for each stage. */
+  private evaluateAhead(): void {
+    if (this.aheadOf === this.round) return;
+    this.aheadOf = this.round;
+    this.evaluateAll(this.program.stages[this.round]!.ahead);
+  }
+
+  private evaluateAll(nodes: readonly SharedNode[]): void {
+    for (const node of nodes) {
       operation(node).evaluate(node, this);
       this.dropUsedBy(node.id);
     }
-    return stage;
   }
 
   private dropUsedBy(id: NodeId): void {

@@ -5,6 +5,7 @@ import { compile } from "../plan/compile.js";
 import { instantiate } from "../plan/instantiate.js";
 import type { Node } from "../program/nodes.js";
 import { roundBytes, rounds } from "../program/program.js";
+import { stageNodes } from "../program/schedule.js";
 import { Stream } from "../random/stream.js";
 import { systemRandom } from "../random/system.js";
 import { packedBytes } from "../ring/packed.js";
@@ -111,7 +112,7 @@ describe.each(["lan", "wan"] as const)("profile %s", (profile) => {
   function filledBits(): { messages: boolean[]; corrections: boolean[]; outputs: boolean[] } {
     const openings = program.stages.map((s) => s.openings.map((n) => ({ n: n.length, bits: n.modulus })));
     const corrections = program.stages.flatMap((s) => {
-      const nodes = [...s.local, ...s.openings];
+      const nodes = stageNodes(s);
       const common = nodes.map((n) => filledCommon(n));
       const whole = nodes.map((n, i) => [...filled(positive(operation(n).draws(n, program))), ...common[i]!]);
       return [...common.flat(), ...whole.flat()];

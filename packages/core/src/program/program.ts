@@ -1,9 +1,8 @@
 /**
  * A finished program: nodes that outputs need, their moduli, their stages, what crosses the wire.
  *
- * Stage s holds what can be computed after round s; at its end the openings of round s + 1 are sent,
- * all in one message. Layers, directions, gates and sequences that are ready together therefore share
- * rounds without anybody saying so.
+ * At the end of stage s the openings of round s + 1 are sent, all in one message. Layers, directions, gates and sequences
+ * that are ready together therefore share rounds without anybody saying so.
  */
 import { SottoError } from "../errors.js";
 import { packedBytes } from "../ring/packed.js";
@@ -17,15 +16,9 @@ import {
   operands,
   type SharedNode,
 } from "./nodes.js";
+import { type Stage, schedule, stageNodes } from "./schedule.js";
 
 const WORD = 64;
-
-export interface Stage {
-  /** Local work after round `index`, in order. */
-  local: SharedNode[];
-  /** What is sent in round index + 1. */
-  openings: OpenNode[];
-}
 
 export interface Program {
   nodes: readonly (Node | undefined)[];
@@ -54,18 +47,7 @@ export function roundBytes(program: Program, round: number): number {
 export function finishProgram(recorded: readonly Node[]): Program {
   const nodes = prune(recorded);
   assignModuli(nodes);
-  const stages: Stage[] = [];
-  const stage = (index: number): Stage => {
-    while (stages.length <= index) stages.push({ local: [], openings: [] });
-    return stages[index]!;
-  };
-  for (const node of nodes) {
-    if (!node) continue;
-    if (node.op === "open") {
-      stage(node.level - 1).openings.push(node);
-      stage(node.level);
-    } else stage(node.level).local.push(node);
-  }
+  const stages = schedule(nodes);
   const live = nodes.filter((n): n is Node => n !== undefined);
   return {
     nodes,
@@ -80,10 +62,7 @@ export function finishProgram(recorded: readonly Node[]): Program {
 
 /** Every node in the order in which all interpretations run them. */
 export function* inOrder(program: Program): Generator<Node> {
-  for (const stage of program.stages) {
-    yield* stage.local;
-    yield* stage.openings;
-  }
+  for (const stage of program.stages) yield* stageNodes(stage);
 }
 
 /** What is there whether or not an output needs it: the client's message, and what is kept between chunks. */
@@ -104,7 +83,7 @@ function prune(recorded: readonly Node[]): (Node | undefined)[] {
 function lastUses(stages: readonly Stage[], count: number): (NodeId[] | undefined)[] {
   const last = new Map<NodeId, NodeId>();
   for (const stage of stages) {
-    for (const node of [...stage.local, ...stage.openings]) {
+    for (const node of stageNodes(stage)) {
       for (const operand of operands(node)) last.set(operand, node.id);
     }
   }

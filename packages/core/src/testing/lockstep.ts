@@ -157,7 +157,7 @@ class Lockstep {
       for (const i of [0, 1] as const) parties[i].shares[node.id] = this.vector(carried![i].get(node.name)!);
 
     for (const stage of program.stages) {
-      for (const node of stage.local) {
+      for (const node of [...stage.ahead, ...stage.local]) {
         dealer.current = node;
         operation(node).deal(node, dealer);
         for (const party of parties) {

@@ -81,6 +81,8 @@ export function inferTogether(
   for (let round = 1; round <= rounds(program); round++) {
     const pair: Shares = [parties[0].message(), parties[1].message()];
     messages.push(pair);
+    // one after the other, so that both ways are tried
+    parties[round % 2]!.whileWaiting();
     parties[0].accept(pair[1]);
     parties[1].accept(pair[0]);
   }

@@ -109,8 +109,12 @@ export class Rounds {
     this.state = "waiting";
     const { early } = this;
     this.early = undefined;
-    if (early) this.accept(early);
-    else this.options.onState?.("waiting");
+    if (early) {
+      this.accept(early);
+      return;
+    }
+    party.whileWaiting();
+    this.options.onState?.("waiting");
   }
 
   private accept(frame: Frame): void {
