@@ -82,8 +82,8 @@ export interface PlanReport {
   rounds: number;
   /** Bytes that each server sends to the other. */
   onlineBytes: number;
-  /** Bytes from the dealer to server 1. */
-  offlineBytes: number;
+  /** Bytes from the dealer, without the message that begins a session (some 320). */
+  offlineBytes: { server0: number; server1: number };
   inputBytes: number;
   outputBytes: number;
   /** Once per deployment: bytes to each server from the model owner, and between the servers. */
@@ -117,7 +117,7 @@ export function planReport(compiled: Compiled, network: Network, sizes: OpenSize
     moduli: moduli(program),
     rounds: total.rounds,
     onlineBytes: profile.onlineBytes,
-    offlineBytes: profile.offlineBytes.server1,
+    offlineBytes: profile.offlineBytes,
     inputBytes: total.inputBytes,
     outputBytes: total.outputBytes,
     deployBytes: tensorShareBytes(plan),

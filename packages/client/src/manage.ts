@@ -1,5 +1,5 @@
 /** What the servers hold, and removing it. */
-import { SottoError } from "@sotto/core";
+import { PROFILES, SottoError } from "@sotto/core";
 import { z } from "zod";
 import { type Deadline, modelPath, parse, type ServerApi } from "./cluster.js";
 import { type RetryOptions, withRetries } from "./retry.js";
@@ -9,7 +9,13 @@ const held = z.object({
   ready: z.boolean(),
   reason: z.string().optional(),
   versions: z.array(
-    z.object({ version: z.string(), hash: z.string(), stored: z.string(), served: z.boolean() }),
+    z.object({
+      version: z.string(),
+      hash: z.string(),
+      profile: z.enum(PROFILES),
+      stored: z.string(),
+      served: z.boolean(),
+    }),
   ),
 });
 const answer = z.object({ models: z.array(held) });

@@ -43,6 +43,7 @@ export const FILES = {
   server: ["server-0.yaml", "server-1.yaml"],
   owner: "cluster-owner.yaml",
   client: "cluster-client.yaml",
+  tokens: ["tokens-0.yaml", "tokens-1.yaml"],
 } as const;
 
 export const CERTIFICATES = "certificates";
@@ -102,6 +103,7 @@ const ALL_FILES: readonly string[] = [
   ...FILES.server,
   FILES.owner,
   FILES.client,
+  ...FILES.tokens,
   ...["ca.pem", ...ROLES.flatMap((role) => [`${role}.pem`, `${role}.key`])].map(
     (name) => `${CERTIFICATES}/${name}`,
   ),
@@ -167,8 +169,16 @@ export async function writeCluster(dir: string, ports: Ports): Promise<WrittenCl
         "The dealer: deals randomness to the servers, sees no data.",
         dealerConfig(ports, "info"),
       ],
-      [FILES.server[0], "Server 0 of two.", serverConfig(0, ports, "info")],
-      [FILES.server[1], "Server 1 of two.", serverConfig(1, ports, "info")],
+      ...([0, 1] as const).map((party): [string, string, object] => [
+        FILES.server[party],
+        `Server ${party} of two.`,
+        { ...serverConfig(party, ports, "info"), clients: { tokens: FILES.tokens[party] } },
+      ]),
+      ...FILES.tokens.map((name, party): [string, string, object] => [
+        name,
+        `Tokens of server ${party}'s clients, hashed: sotto token create | list | revoke`,
+        { tokens: [] },
+      ]),
       [FILES.owner, "For the model owner: sotto deploy --cluster.", clusterConfig("owner", ports)],
       [FILES.client, "For clients: sotto infer --cluster.", clusterConfig("client", ports)],
     ];

@@ -54,8 +54,8 @@ export function renderModels(models: readonly ListedModel[]): string {
     .map(({ name, ready, reason, servers }) => {
       const lines = servers.map((versions, i) => {
         const text = versions.map(
-          ({ version, hash, stored, served }) =>
-            `version ${version.slice(0, SHORT)} (plan ${hash.slice(0, SHORT)}, ${stored})${served ? ", served" : ""}`,
+          ({ version, hash, profile, stored, served }) =>
+            `version ${version.slice(0, SHORT)} (plan ${hash.slice(0, SHORT)}, profile ${profile}, ${stored})${served ? ", served" : ""}`,
         );
         return `  server ${i}: ${text.join("; ") || "nothing"}`;
       });

@@ -33,7 +33,8 @@ export function addStream(program: Command): void {
       "after",
       `
 A line of input is one time step: numbers between commas or spaces, or a JSON list; for several inputs a JSON object,
-{"x": [...], "y": [...]}. Each result is a line of JSON, written as soon as it is there.
+{"x": [...], "y": [...]}. Each result is a line of JSON, written as soon as it is there. A line that is no step ends the stream
+with an error that names it.
 
 Example:
   tail -f heart-rate.csv | sotto stream --name heart --cluster cluster-client.yaml`,

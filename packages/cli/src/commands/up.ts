@@ -42,6 +42,7 @@ export function addUp(program: Command): void {
           `  sotto deploy MODEL.onnx --name NAME --cluster ${join(dir, FILES.owner)}`,
           `  sotto infer --name NAME --cluster ${join(dir, FILES.client)} --input x.npy`,
           `  sotto top ${dir}`,
+          `  sotto token create NAME ${FILES.tokens.map((file) => `--file ${join(dir, file)}`).join(" ")}`,
           `Logs are in ${join(dir, "dealer.log")}, server-0.log and server-1.log.`,
           "Ctrl-C ends the cluster; the same command starts it again, with the models that were deployed.",
         ].join("\n"),

@@ -93,6 +93,8 @@ export function ended(
 export function checked<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
+  if (value === undefined)
+    throw new SottoError("bad-input", `${what} is missing; docs/api.md says what it holds`);
   throw new SottoError("bad-input", `${what}: ${parsed.error.issues[0]?.message ?? "wrong"}`);
 }
 

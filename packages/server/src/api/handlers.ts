@@ -75,6 +75,7 @@ export function handlersOf(context: ApiContext): Handlers {
           versions: models.versions(name).map((m) => ({
             version: m.deployment,
             hash: m.hash,
+            profile: m.plan.profile,
             stored: m.stored,
             served: reason === undefined && m === served,
           })),
@@ -87,7 +88,7 @@ export function handlersOf(context: ApiContext): Handlers {
       const { plan, hash, deployment } = setups.served(name);
       const versions = models.versions(name).map((m) => m.deployment);
       const about = { name, versions, version: deployment, platform: "sotto" as const, hash, party };
-      return { ...about, ...describePlan(plan), plan: { ...plan } };
+      return { ...about, profile: plan.profile, ...describePlan(plan), plan: { ...plan } };
     },
 
     tables: async ({ request, reply, call }) => {

@@ -2,7 +2,7 @@
  * Every route of the HTTP API: who may use it, what goes in and what comes out. The server is built from this table,
  * and so is the OpenAPI document. In the style of the Open Inference Protocol (KServe v2); shares are binary.
  */
-import type { ErrorCode } from "@sotto/core";
+import { type ErrorCode, PROFILES } from "@sotto/core";
 import { hex32, id, modelName, sizes } from "@sotto/wire";
 import { z } from "zod";
 import type { CallerRole } from "../clients/callers.js";
@@ -11,6 +11,7 @@ export const OCTETS = "application/octet-stream";
 
 const party = z.literal([0, 1]).describe("Which of the two servers this is.");
 const plan = hex32.describe("SHA-256 of the plan, hex.");
+const profile = z.enum(PROFILES).describe("lan: five or six rounds a step; wan: fewer, for more work.");
 const version = id.describe("A version of a model is one deployment of it: the same id at both servers.");
 
 const tensor = z.object({
@@ -52,7 +53,7 @@ export const schemas = {
         hash: plan,
         version: version.describe("The version that is served."),
         versions: z
-          .array(z.object({ version, hash: plan, stored: z.iso.datetime(), served: z.boolean() }))
+          .array(z.object({ version, hash: plan, profile, stored: z.iso.datetime(), served: z.boolean() }))
           .describe("All that this server holds, newest first."),
       }),
     ),
@@ -66,6 +67,7 @@ export const schemas = {
     inputs: z.array(input),
     outputs: z.array(tensor),
     hash: plan,
+    profile,
     party,
     plan: z
       .record(z.string(), z.unknown())

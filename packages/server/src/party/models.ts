@@ -141,7 +141,12 @@ export class Models {
   /** Removes all versions of a model, and files of it that could not be read. @throws SottoError not-found */
   async remove(name: string): Promise<readonly Model[]> {
     const versions = this.versions(name);
-    if (!this.skipped.has(name)) this.need(name);
+    if (versions.length === 0 && !this.skipped.has(name)) {
+      throw new SottoError(
+        "not-found",
+        `server ${this.party} holds no model named ${name}; nothing was removed`,
+      );
+    }
     this.models.delete(name);
     this.skipped.delete(name);
     await this.erase(versions);
