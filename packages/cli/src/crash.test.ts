@@ -75,40 +75,44 @@ afterAll(async () => {
 });
 
 describe("a cluster whose parties are killed", () => {
-  it(`gives right results or clear errors, uses no randomness twice, and comes back (${KILLS} times)`, async () => {
-    const seen: Seen = { ok: 0, worst: 0, failed: {}, unclear: [] };
-    let over = false;
-    const clients = Array.from({ length: CLIENTS }, (_, i) => work(seen, i % 2 ? 0 : 4, () => over));
-    for (let kill = 0; kill < KILLS; kill++) {
-      const party = randomInt(3) as PartyNumber;
-      await new Promise((resolve) => setTimeout(resolve, randomInt(500)));
-      await cluster.kill(party);
-      await cluster.revive(party);
-      // it comes back by itself, or this says why it does not
-      seen.worst = Math.max(seen.worst, await once(200));
-    }
-    over = true;
-    await Promise.all(clients);
+  it(
+    `gives right results or clear errors, uses no randomness twice, and comes back (${KILLS} times)`,
+    async () => {
+      const seen: Seen = { ok: 0, worst: 0, failed: {}, unclear: [] };
+      let over = false;
+      const clients = Array.from({ length: CLIENTS }, (_, i) => work(seen, i % 2 ? 0 : 4, () => over));
+      for (let kill = 0; kill < KILLS; kill++) {
+        const party = randomInt(3) as PartyNumber;
+        await new Promise((resolve) => setTimeout(resolve, randomInt(500)));
+        await cluster.kill(party);
+        await cluster.revive(party);
+        // it comes back by itself, or this says why it does not
+        seen.worst = Math.max(seen.worst, await once(200));
+      }
+      over = true;
+      await Promise.all(clients);
 
-    const linesOf = (server: 1 | 2) => cluster.log(server).filter((l) => l.msg === "rounds begin");
-    // logs are written while we read them
-    for (const server of [1, 2] as const)
-      await expect.poll(() => linesOf(server).length).toBeGreaterThanOrEqual(seen.ok);
-    const begun = [linesOf(1), linesOf(2)];
-    const pooled = begun.map((lines) => lines.filter((l) => l.pooled).length);
-    if (process.env.SOTTO_KILLS)
-      console.info({ kills: KILLS, ...seen, begun: begun.map((b) => b.length), pooled });
-    expect(seen.unclear).toEqual([]);
-    expect(seen.ok).toBeGreaterThan(0);
-    expect(seen.worst).toBeLessThan(0.002);
-    const dealt = cluster.log(0).filter((l) => l.msg === "dealing");
-    expect(repeated(dealt.map((l) => l.deal))).toEqual([]);
-    for (const lines of begun) {
-      expect(repeated(lines.map((l) => l.deal))).toEqual([]);
-      expect(repeated(lines.map((l) => l.session))).toEqual([]);
-    }
-    // no randomness served one client's session on one server and another's on the other
-    const of = new Map(begun[0]!.map((l) => [l.deal, l.session]));
-    for (const { deal, session } of begun[1]!) expect(of.get(deal) ?? session).toBe(session);
-  });
+      const linesOf = (server: 1 | 2) => cluster.log(server).filter((l) => l.msg === "rounds begin");
+      // logs are written while we read them
+      for (const server of [1, 2] as const)
+        await expect.poll(() => linesOf(server).length).toBeGreaterThanOrEqual(seen.ok);
+      const begun = [linesOf(1), linesOf(2)];
+      const pooled = begun.map((lines) => lines.filter((l) => l.pooled).length);
+      if (process.env.SOTTO_KILLS)
+        console.info({ kills: KILLS, ...seen, begun: begun.map((b) => b.length), pooled });
+      expect(seen.unclear).toEqual([]);
+      expect(seen.ok).toBeGreaterThan(0);
+      expect(seen.worst).toBeLessThan(0.002);
+      const dealt = cluster.log(0).filter((l) => l.msg === "dealing");
+      expect(repeated(dealt.map((l) => l.deal))).toEqual([]);
+      for (const lines of begun) {
+        expect(repeated(lines.map((l) => l.deal))).toEqual([]);
+        expect(repeated(lines.map((l) => l.session))).toEqual([]);
+      }
+      // no randomness served one client's session on one server and another's on the other
+      const of = new Map(begun[0]!.map((l) => [l.deal, l.session]));
+      for (const { deal, session } of begun[1]!) expect(of.get(deal) ?? session).toBe(session);
+    },
+    180_000 + KILLS * 20_000,
+  );
 });

@@ -84,9 +84,14 @@ describe("the daemons", () => {
       release = resolve;
     });
     const running = remote.infer(input);
+    // its randomness is dealt, or was ahead of it
+    const begun = () => [
+      ...log("dealer"),
+      ...log("server-0").filter((line) => line.msg === "prepared randomness assigned"),
+    ];
     await until(
-      () => log("dealer").some((line) => line.session !== undefined && line.session === sessions[0]),
-      "the dealer's part of the session",
+      () => begun().some((line) => line.session !== undefined && line.session === sessions[0]),
+      "the session's randomness",
     );
     held.until = undefined;
     daemons["server-0"].process.kill("SIGTERM");

@@ -52,7 +52,7 @@ describe("a configuration", () => {
       joinTimeoutMs: 10_000,
       replyTimeoutMs: 30_000,
       maxStreams: 32,
-      pool: 0,
+      pool: 2,
       streamIdleMs: 300_000,
       preparedBytes: 12 * 2 ** 20,
     });

@@ -51,7 +51,7 @@ const limits = z.strictObject({
     .min(0)
     .default(12 * 2 ** 20),
   /** Sessions' worth of randomness prepared ahead of demand, for each model and sizes asked for lately. 0: none. */
-  pool: z.number().int().min(0).max(64).default(0),
+  pool: z.number().int().min(0).max(64).default(2),
   /** Streams at the same time. Each holds its state, and the randomness of its next two chunks. */
   maxStreams: z.number().int().min(1).default(32),
   /** A stream without a step for so long is ended, in milliseconds. */

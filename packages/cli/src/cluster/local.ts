@@ -119,7 +119,8 @@ export async function throwAwayCluster(limits: ServerLimits, via?: Via): Promise
   const holding = new Holding();
   try {
     const dir = holding.makeScratch();
-    return holding.cluster(await configure(dir, holding.spawn(), limits, via));
+    // nobody comes for what would be prepared ahead
+    return holding.cluster(await configure(dir, holding.spawn(), { pool: 0, ...limits }, via));
   } catch (error) {
     await holding.close();
     throw error;
