@@ -3,6 +3,7 @@ import type { ErrorCode } from "@sotto/core";
 import { modelName, statedError } from "@sotto/wire";
 import { z } from "zod";
 import { STATUS } from "./errors.js";
+import { STREAM_PATH, streamOperation, streamSchemas } from "./openapi-stream.js";
 import { OCTETS, ROUTES, type Route } from "./routes.js";
 
 const BINARY = { type: "string", format: "binary" };
@@ -41,6 +42,7 @@ export interface OpenApi {
 export interface Operation {
   operationId: string;
   summary: string;
+  description?: string;
   parameters: { name: string; in: "path" | "header"; required: boolean; schema: object }[];
   responses: Record<string, Reply>;
   security: object[];
@@ -59,6 +61,7 @@ export function openApi(version: string): OpenApi {
     const path = route.url.replace(/:(\w+)/g, "{$1}");
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(name, route) };
   }
+  paths[STREAM_PATH] = { get: streamOperation(jsonSchema(modelName)) };
   return {
     openapi: "3.1.0",
     info: {
@@ -71,7 +74,7 @@ export function openApi(version: string): OpenApi {
     },
     paths,
     components: {
-      schemas: { Error: jsonSchema(statedError) },
+      schemas: { Error: jsonSchema(statedError), ...streamSchemas },
       securitySchemes: {
         [BEARER]: { type: "http", scheme: "bearer" },
         [CERTIFICATE]: { type: "mutualTLS" },
