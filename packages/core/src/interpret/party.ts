@@ -21,6 +21,7 @@ import { stageNodes } from "../program/schedule.js";
 import type { Source } from "../random/stream.js";
 import { Packer, packedBytes, Unpacker, unpack } from "../ring/packed.js";
 import type { Ring, Vector } from "../ring/ring.js";
+import { stageCorrectionBytes } from "./cost.js";
 import type { Material, Points } from "./material.js";
 import type { PartyModel } from "./setup.js";
 
@@ -86,12 +87,22 @@ export class Party {
    * Draws the next stage's correlated randomness.
    * @param corrections the dealer's for this server.
    * @param expand whether point vectors are expanded now, which takes memory (cost.ts, preparedBytes), or when they are used.
+   * @throws SottoError protocol for corrections of another length than the stage has, before anything is drawn.
    */
   prepare(corrections: Uint8Array, expand = true): void {
     this.expandsAhead = expand;
-    const stage = this.program.stages[this.preparedStages++];
+    const number = this.preparedStages++;
+    const stage = this.program.stages[number];
     if (!stage)
       throw new SottoError("material", "every stage is prepared; more corrections than stages arrived");
+    // an operation that met the end of them half-way would lose the memory it has taken
+    const expected = stageCorrectionBytes(this.program, number, this.index);
+    if (corrections.length !== expected) {
+      throw new SottoError(
+        "protocol",
+        `corrections of stage ${number}: ${expected} bytes expected, got ${corrections.length}`,
+      );
+    }
     this.material.beginStage(corrections);
     for (const node of stageNodes(stage)) operation(node).prepare(node, this);
     this.material.endStage();

@@ -53,6 +53,22 @@ describe("correlated randomness", () => {
     expect(() => parties[1].prepare(new Uint8Array(0))).toThrow(/more corrections than stages/);
   });
 
+  it("is refused at another length before any of it is drawn", () => {
+    for (const change of [-1, 1, -Infinity]) {
+      const { dealer, parties } = players();
+      const corrections = [];
+      while (!dealer.done) corrections.push(dealer.deal()[1]);
+      const stage = corrections.findIndex((words) => words.length > 0);
+      for (let s = 0; s < stage; s++) parties[1].prepare(corrections[s]!);
+      const wrong = new Uint8Array(Math.max(0, corrections[stage]!.length + change));
+      const before = ring.bytesInUse;
+      expect(() => parties[1].prepare(wrong)).toThrow(
+        new RegExp(`stage ${stage}: ${corrections[stage]!.length} bytes expected, got ${wrong.length}`),
+      );
+      expect(ring.bytesInUse).toBe(before);
+    }
+  });
+
   it("must be there: no stage is computed without it", () => {
     const { parties, shares } = players();
     parties[0].begin(shares[0], refresh());
@@ -66,7 +82,7 @@ describe("correlated randomness", () => {
     for (const wrong of [length - 1, length + 1]) {
       expect(() => players().parties[1].prepare(new Uint8Array(wrong))).toThrow(/expected/);
     }
-    expect(() => parties[0].prepare(new Uint8Array(8))).toThrow(/corrections of 0 bytes expected, got 8/);
+    expect(() => parties[0].prepare(new Uint8Array(8))).toThrow(/stage 0: 0 bytes expected, got 8/);
   });
 });
 
