@@ -19,7 +19,7 @@ export * from "./plan/fold.js";
 export { instantiate, type Network, type NetworkInput, type NetworkOutput } from "./plan/instantiate.js";
 export * from "./plan/plan.js";
 export { fasterProfile } from "./plan/profile.js";
-export { sizesOf } from "./plan/sizes.js";
+export { leastNumbers, sizesOf } from "./plan/sizes.js";
 export { type ChunkKind, Streaming, type StreamShape } from "./plan/stream.js";
 export { gruFunctions } from "./plan/walk/gru.js";
 export { inputBytesOpened } from "./program/first-opening.js";

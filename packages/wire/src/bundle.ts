@@ -11,6 +11,7 @@
 import { type Plan, SottoError, type Tensor, tableHash, tensorShareBytes } from "@sotto/core";
 import { z } from "zod";
 import { issuesText } from "./issues.js";
+import { readJson } from "./json.js";
 import { id } from "./messages.js";
 import { checkPlan } from "./plan-check.js";
 
@@ -48,7 +49,7 @@ export function decodeBundle(bytes: Uint8Array): Bundle {
   const [json, tables, share] = split(bytes);
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
+    value = readJson(json);
   } catch {
     throw new SottoError("bad-model", "the bundle's description is not UTF-8 JSON");
   }

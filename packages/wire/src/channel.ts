@@ -3,8 +3,11 @@ import { SottoError } from "@sotto/core";
 import { type Frame, FrameDecoder } from "./frame.js";
 
 export interface FrameChannel {
-  /** Sends one frame, or several, headers included, in one write; the memory is the channel's from now on. No-op when closed. */
-  send(frame: Uint8Array): void;
+  /**
+   * Sends one frame, or several, headers included, in one write; the memory is the channel's from now on. No-op when closed.
+   * @param left called when it has left this process; not called any more once the channel is closed.
+   */
+  send(frame: Uint8Array, left?: () => void): void;
   /** Resolves when what was sent has mostly left this process, or the channel is closed. */
   drained(): Promise<void>;
   /** Set once, before the first frame can arrive. */
@@ -38,10 +41,13 @@ class MemoryChannel implements FrameChannel {
     this.decoder = new FrameDecoder((frame) => this.onFrame(frame), maxPayload);
   }
 
-  send(frame: Uint8Array): void {
+  send(frame: Uint8Array, left?: () => void): void {
     const { other } = this;
     if (this.closed || !other) return;
-    queueMicrotask(() => other.receive(frame));
+    queueMicrotask(() => {
+      left?.();
+      other.receive(frame);
+    });
   }
 
   drained(): Promise<void> {

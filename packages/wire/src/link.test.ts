@@ -76,6 +76,73 @@ describe("a link", () => {
   });
 });
 
+describe("a link to somebody who sends and does not read", () => {
+  const pings = 10_000;
+
+  /** A channel whose frames leave this process, or do not. */
+  async function flooded(leaves: boolean) {
+    let sent = 0;
+    const channel: FrameChannel = {
+      send: (_, left) => {
+        sent++;
+        if (leaves) left?.();
+      },
+      drained: () => Promise.resolve(),
+      onFrame: () => {},
+      onClose: () => {},
+      received: 0,
+      close: () => channel.onClose(),
+    };
+    const take = (message: ControlMessage | Uint8Array) => {
+      const frame = message instanceof Uint8Array ? message : controlFrame(message);
+      const tag = new DataView(frame.buffer).getBigUint64(8, true);
+      channel.onFrame({ number: 0, tag, payload: frame.subarray(16) });
+    };
+    const made = greet(channel, { role: "server-0", boot: boot("0") }, "server-1", 500, () => {});
+    take({ type: "welcome", version: PROTOCOL_VERSION, role: "server-1", boot: boot("1") });
+    const link = await made;
+    let reason: SottoError | undefined;
+    link.onClose((error) => {
+      reason = error;
+    });
+    for (let i = 0; i < pings && link.open; i++) {
+      take(i % 2 === 0 ? { type: "ping" } : dataFrame(i, 43n, new Uint8Array(3)));
+      // frames come a chunk at a time
+      if (i % 100 === 0) await turn();
+    }
+    return { reason, sent };
+  }
+
+  it("is dropped when its answers pile up", async () => {
+    const { reason, sent } = await flooded(false);
+    expect(reason).toMatchObject({
+      code: "protocol",
+      message: expect.stringMatching(
+        /server-1 does not read: \d+ messages to it have not left; expected at most 4096/,
+      ),
+    });
+    expect(sent).toBeLessThan(4096 + 200);
+  });
+
+  it("goes on when they leave", async () => {
+    expect(await flooded(true)).toEqual({ reason: undefined, sent: pings + 1 });
+  });
+});
+
+describe("a control message that only the dealer takes", () => {
+  it("is refused elsewhere by its length, before it is read", async () => {
+    const { left, right } = await pair();
+    const plan = { type: "setup-request", setup: boot("1"), plan: "x".repeat(2 ** 19) } as const;
+    right.maxControl = 2 ** 20;
+    left.control(plan);
+    await turn();
+    expect(right.open).toBe(true);
+    right.control(plan);
+    await turn();
+    expect([left.open, right.open]).toEqual([false, false]);
+  });
+});
+
 describe("greeting", () => {
   const self = { role: "dealer", boot: boot("2") } as const;
 
@@ -107,6 +174,20 @@ describe("greeting", () => {
 });
 
 describe("a control message", () => {
+  it("is refused where it is nested deeply, which would take long to parse", () => {
+    const read = (text: string) => parseControl(new TextEncoder().encode(text));
+    const nested = (n: number) =>
+      `{"type":"setup-request","setup":"${boot("1")}","plan":${"[".repeat(n)}${"]".repeat(n)}}`;
+    expect(read(nested(60))).toMatchObject({ type: "setup-request" });
+    expect(() => read(nested(70))).toThrow(/not UTF-8 JSON/);
+    const quoted = JSON.stringify({
+      type: "setup-request",
+      setup: boot("1"),
+      plan: `"\\${"[{".repeat(100)}`,
+    });
+    expect(read(quoted)).toMatchObject({ plan: expect.stringContaining("[{[{") });
+  });
+
   it("is refused by its fields, never by its values", () => {
     const read = (value: unknown) => parseControl(new TextEncoder().encode(JSON.stringify(value)));
     const wrong = { type: "setup-seed", setup: "f".repeat(32), plan: "0".repeat(64), seed: "5ec2e7" };

@@ -6,8 +6,15 @@ import { CONTROL_TAG, type Frame, HEADER_BYTES, type Role, type Tag, tagText } f
 import { type ControlMessage, controlFrame, PROTOCOL_VERSION, parseControl } from "./messages.js";
 import { Traffic } from "./traffic.js";
 
-/** Control messages are short; a plan is the largest thing in one. */
-const MAX_CONTROL = 8 * 2 ** 20;
+/** Control messages are short; sizes, with the lengths of a batch's sequences, are the largest thing in most. */
+const MAX_CONTROL = 2 ** 19;
+const MAX_WELCOME = 2 ** 14;
+
+/**
+ * Control messages that may wait to leave: many times what honest sessions have under way. Most of them answer something,
+ * so whoever sends and never reads would have us queue one for each.
+ */
+const MAX_WAITING = 4096;
 
 export class Link {
   readonly remote: Role;
@@ -17,12 +24,16 @@ export class Link {
   traffic = new Traffic();
   /** Set once, by greet()'s caller. It does not throw. @param bytes of the whole frame. */
   onControl: (message: ControlMessage, bytes: number) => void = () => {};
+  /** Longest control message that is read, in bytes. */
+  maxControl = MAX_CONTROL;
   /** The shortest time so far from a ping to its answer, in milliseconds. */
   roundTripMs: number | undefined;
   /** Pings without an answer so far, and when the one was sent that is alone among them. */
   private asked = 0;
   private pinged: number | undefined;
   private probes = 0;
+  /** Control messages that have not left this process. */
+  private waiting = 0;
   private readonly channel: FrameChannel;
   private readonly routes = new Map<Tag, (frame: Frame) => void>();
   private readonly closeListeners = new Set<(error: SottoError) => void>();
@@ -54,7 +65,18 @@ export class Link {
     if (message.type === "ping") this.pinged = this.asked++ === 0 ? performance.now() : undefined;
     const frame = controlFrame(message);
     this.traffic.sent.control += frame.length;
-    this.channel.send(frame);
+    this.waiting++;
+    this.channel.send(frame, this.left);
+    if (this.waiting !== MAX_WAITING + 1) return;
+    // the caller may be in the middle of something that the end of this link undoes
+    queueMicrotask(() =>
+      this.drop(
+        new SottoError(
+          "protocol",
+          `${this.remote} does not read: ${this.waiting} messages to it have not left; expected at most ${MAX_WAITING}`,
+        ),
+      ),
+    );
   }
 
   drained(): Promise<void> {
@@ -128,6 +150,10 @@ export class Link {
     this.channel.close();
   }
 
+  private readonly left = () => {
+    this.waiting--;
+  };
+
   private take(frame: Frame): void {
     const kind = frame.tag === CONTROL_TAG ? "control" : "data";
     this.traffic.received[kind] += HEADER_BYTES + frame.payload.length;
@@ -139,7 +165,7 @@ export class Link {
       return;
     }
     try {
-      const message = readControl(frame);
+      const message = readControl(frame, this.maxControl);
       if (message.type === "ping") this.control({ type: "pong" });
       else if (message.type === "pong") this.answered();
       else this.onControl(message, HEADER_BYTES + frame.payload.length);
@@ -210,7 +236,7 @@ export function greet(
     channel.onFrame = (frame) => {
       let message: ControlMessage;
       try {
-        message = readControl(frame);
+        message = readControl(frame, MAX_WELCOME);
       } catch (error) {
         fail(asSottoError(error));
         return;
@@ -243,11 +269,11 @@ export function greet(
   });
 }
 
-function readControl(frame: Frame): ControlMessage {
-  if (frame.tag !== CONTROL_TAG || frame.payload.length > MAX_CONTROL) {
+function readControl(frame: Frame, most: number): ControlMessage {
+  if (frame.tag !== CONTROL_TAG || frame.payload.length > most) {
     throw new SottoError(
       "protocol",
-      `expected a control message of at most ${MAX_CONTROL} bytes, got ${frame.payload.length} bytes ` +
+      `expected a control message of at most ${most} bytes, got ${frame.payload.length} bytes ` +
         `with tag ${tagText(frame.tag)}`,
     );
   }

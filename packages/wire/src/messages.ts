@@ -7,6 +7,7 @@ import { z } from "zod";
 import { errorCode } from "./codes.js";
 import { CONTROL_TAG, HEADER_BYTES, ROLES, writeHeader } from "./frame.js";
 import { issuesText } from "./issues.js";
+import { readJson } from "./json.js";
 
 /** Raised when frames or messages change their meaning. */
 export const PROTOCOL_VERSION = 1;
@@ -55,7 +56,8 @@ export const controlMessage = z.discriminatedUnion("type", [
   /** The dealer to each server: its seed of the weights' masks. */
   z.object({ type: type("setup-seed"), setup: id, plan: hex32, seed: hex32 }),
   z.object({ type: type("setup-done"), setup: id }),
-  /** Server 0 to the dealer, or one server to the other: no session will begin with this set-up any more. */
+  /** Server 0 to the dealer, or one server to the other: no session will begin with this set-up any more. The dealer, or
+   *  server 1, to server 0: it is not held here; server 0 makes another one. */
   z.object({ type: type("setup-drop"), setup: id }),
   /** Server 1 to server 0: its models have changed; what was refused may work now. */
   z.object({ type: type("changed") }),
@@ -90,6 +92,8 @@ export const controlMessage = z.discriminatedUnion("type", [
   z.object({ type: type("prepare"), session: id, setup: id, sizes }),
   /** Server 0 to server 1: what was prepared under the id `pooled` is the client's session from now on, and no other's. */
   z.object({ type: type("assign"), session: id, pooled: id }),
+  /** Server 1 to server 0: a client's request for this session waits here. Server 0 aborts it if it has none. */
+  z.object({ type: type("held"), session: id }),
   z.object({ type: type("abort"), session: id, code: errorCode, message: text }),
 ]);
 
@@ -98,7 +102,6 @@ export type ControlMessage = z.infer<typeof controlMessage>;
 export type Message<T extends ControlMessage["type"]> = Extract<ControlMessage, { type: T }>;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** A control message as a frame. */
 export function controlFrame(message: ControlMessage): Uint8Array {
@@ -116,7 +119,7 @@ export function controlFrame(message: ControlMessage): Uint8Array {
 export function parseControl(payload: Uint8Array): ControlMessage {
   let value: unknown;
   try {
-    value = JSON.parse(decoder.decode(payload));
+    value = readJson(payload);
   } catch {
     // the parser's own message quotes its input
     throw new SottoError("protocol", `a control message of ${payload.length} bytes is not UTF-8 JSON`);

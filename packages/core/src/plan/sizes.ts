@@ -19,6 +19,15 @@ export function inputShape(input: ModelInput, sizes: Sizes): number[] {
   });
 }
 
+/**
+ * How many numbers a client shares at least for a run of these sizes; no program is needed to tell.
+ * @throws SottoError bad-input for sizes that do not fit the inputs' shapes.
+ */
+export function leastNumbers(plan: Pick<Plan, "inputs">, sizes: Sizes): number {
+  const shared = plan.inputs.filter((input) => input.kind !== "length" && !input.mask);
+  return shared.reduce((sum, input) => sum + inputShape(input, sizes).reduce((n, d) => n * d, 1), 0);
+}
+
 /** Rows of a batch that have lengths of their own. */
 const MAX_ROWS = 2 ** 14;
 

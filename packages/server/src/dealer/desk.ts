@@ -41,6 +41,8 @@ type ServerRole = "server-0" | "server-1";
 const MAX_SETUPS = 1024;
 const MAX_DEALINGS = 1024;
 const ID_BYTES = 16;
+/** Bytes of the message with which server 0 gives a plan. */
+const MAX_PLAN_MESSAGE = 8 * 2 ** 20;
 
 export class Desk {
   private readonly ring: Ring;
@@ -78,6 +80,7 @@ export class Desk {
       for (const id of [...this.setups.keys()]) this.drop(id);
       this.leaderBoot = link.remoteBoot;
     }
+    if (role === "server-0") link.maxControl = MAX_PLAN_MESSAGE;
     link.onControl = (message) => this.take(role, link, message);
     link.onClose((error) => {
       if (this.links.get(role) === link) this.links.delete(role);
@@ -170,8 +173,10 @@ export class Desk {
     this.checkOpen();
     const links = this.both();
     const known = this.setups.get(setup);
-    if (!known)
+    if (!known) {
+      links[0].control({ type: "setup-drop", setup });
       throw new SottoError("conflict", `unknown setup ${setup}; the dealer may have been restarted`);
+    }
     if (known.hash !== plan) {
       throw new SottoError(
         "plan-mismatch",

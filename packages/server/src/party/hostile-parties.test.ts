@@ -85,6 +85,20 @@ describe("a server", () => {
     await works();
   });
 
+  it.each(["dealer", "peer"] as const)(
+    "makes another set-up when the %s has lost the one there is",
+    async (other) => {
+      const bytes = () => cluster.rings.slice(0, 2).map((ring) => ring.bytesInUse);
+      const before = bytes();
+      const lost = cluster.servers[0].setups.need("m").id;
+      cluster.servers[0].connections.get(other)!.control({ type: "setup-drop", setup: lost });
+      await expect.poll(() => works().then(() => "works", String)).toBe("works");
+      expect(cluster.servers.map(({ setups }) => setups.need("m").id === lost)).toEqual([false, false]);
+      await expect.poll(bytes).toEqual(before);
+      await expect.poll(() => cluster.dealerSetUps).toBe(1);
+    },
+  );
+
   it("frees what it made of randomness whose id another session has", async () => {
     const bytes = () => cluster.rings.slice(0, 2).map((ring) => ring.bytesInUse);
     const before = bytes();

@@ -68,7 +68,7 @@ export class SetupLeader implements SetupPart {
       this.kick();
       return true;
     }
-    if (message.type === "setup-drop" && from === "peer") {
+    if (message.type === "setup-drop") {
       this.context.setups.drop(message.setup);
       this.kick();
       return true;

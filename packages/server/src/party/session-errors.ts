@@ -1,5 +1,5 @@
 /** What ends a session, in words. */
-import { type ErrorCode, SottoError } from "@sotto/core";
+import { type ErrorCode, leastNumbers, type Plan, type Sizes, SottoError } from "@sotto/core";
 import { type Run, sizesText } from "../runs.js";
 import type { Rounds } from "./rounds.js";
 import type { InferRequest } from "./session-types.js";
@@ -18,6 +18,19 @@ export function agree(
     "plan-mismatch",
     `session ${session}: ${who} runs ${what} ${theirs}, ${us} runs ${what} ${ours}; ` +
       "the client must send the same plan and sizes to both servers, and both must hold the same deployment",
+  );
+}
+
+/**
+ * Before a program is built, which takes long where the sizes stated are large: a share has a bit at least for each number.
+ * @param bytes the share's length. @throws SottoError bad-input
+ */
+export function checkStated(bytes: number, plan: Plan, sizes: Sizes): void {
+  const least = Math.ceil(leastNumbers(plan, sizes) / 8);
+  if (bytes >= least) return;
+  throw new SottoError(
+    "bad-input",
+    `an input share of ${least} bytes or more expected for sizes ${sizesText(sizes)}, got ${bytes}`,
   );
 }
 

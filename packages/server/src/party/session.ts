@@ -22,7 +22,7 @@ import type { Window } from "./ahead.js";
 import type { Pooled } from "./pool/refill.js";
 import { takeRandomness } from "./randomness.js";
 import { Rounds } from "./rounds.js";
-import { agree, checkShare, dealerLost, failureLevel, peerLost } from "./session-errors.js";
+import { agree, checkShare, checkStated, dealerLost, failureLevel, peerLost } from "./session-errors.js";
 import type { InferRequest, InferResult, ServerStats, SessionContext } from "./session-types.js";
 import type { SetUp } from "./setups.js";
 import type { Supply } from "./supply.js";
@@ -90,6 +90,7 @@ export class Session {
       context,
       () => this.wait(),
       (error) => this.fail(error),
+      () => context.connections.get("peer")?.control({ type: "held", session: id }),
     );
   }
 
@@ -259,6 +260,7 @@ export class Session {
     if (this.ended) return;
     const { model } = setUp;
     const chunk = stream && { steps: stream.steps, kind: stream.kind };
+    if (request.input) checkStated(request.input.length, model.plan, request.sizes);
     const run = runs.get(model.plan, model.hash, request.sizes, chunk);
     if (request.input) checkShare(request.input, request, run);
     if (party === 0 && !chosen) {

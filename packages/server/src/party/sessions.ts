@@ -157,6 +157,7 @@ export class Sessions {
       case "dealt":
         if (from !== "dealer") return false;
         this.turns.begun(message.session);
+        this.checkSetUp(message.setup);
         this.expected(message.session)?.onDealt(message, bytes);
         this.checkLoad(message.session);
         return true;
@@ -181,6 +182,10 @@ export class Sessions {
         session?.fail(new SottoError("protocol", `${name} does not know the session of our ${what}`));
         return true;
       }
+      case "held":
+        if (from !== "peer" || this.context.party !== 0) return false;
+        this.checkHeld(message.session);
+        return true;
       case "prepare":
       case "assign":
         if (from !== "peer" || this.context.party !== 1) return false;
@@ -275,6 +280,23 @@ export class Sessions {
     const error = !over && this.draining ? this.leaving() : new SottoError("conflict", why);
     this.abort(id, error, ["dealer", "peer"]);
     return undefined;
+  }
+
+  /** Server 0 begins sessions with this set-up; if it is lost here, that would not end by itself. */
+  private checkSetUp(setup: string): void {
+    const { party, setups, connections } = this.context;
+    if (party === 1 && !setups.byId(setup)) connections.get("peer")?.control({ type: "setup-drop", setup });
+  }
+
+  /** Server 1 has waited for this session a while: the client's request may never come here. */
+  private checkHeld(id: string): void {
+    if (this.find(id) || this.turns.has(id)) return;
+    const { joinTimeoutMs } = this.context;
+    const text = `session ${id}: the client's request has not reached this server within ${joinTimeoutMs} ms, only server 1; try again`;
+    const error = this.endedEarly.get(id) ?? new SottoError("unreachable", text);
+    // should it come yet, it hears the same
+    if (!this.taken.has(id)) this.remember(id, error);
+    this.abort(id, error, ["peer"]);
   }
 
   private abort(id: string, error: SottoError, to: Other[]): void {

@@ -39,6 +39,26 @@ describe("a session that waits", () => {
     return [ms, message];
   }
 
+  it("asks once whether the request has come to server 0, where it waits for that", () => {
+    const askedAt = (change: Partial<Standing>) => {
+      const at: number[] = [];
+      let ms = 0;
+      const of = { ...standing, rounds: undefined, ...change };
+      const patience = new Patience(
+        limits,
+        () => waitOf(of),
+        () => {},
+        () => at.push(ms + 1000),
+      );
+      for (; ms < 60_000; ms += 1000) vi.advanceTimersByTime(1000);
+      patience.end();
+      return at;
+    };
+    expect(askedAt({ index: 1, dealt: false })).toEqual([12_000]);
+    expect(askedAt({ index: 0, dealt: false })).toEqual([]);
+    expect(askedAt({ index: 1 })).toEqual([]);
+  });
+
   it("names who is silent, and a dealer that silences server 1 before server 0 names server 1", () => {
     const starved = { ...rounds, starved: true };
     const cases: [Partial<Standing>, number, RegExp][] = [

@@ -1,5 +1,5 @@
 /** What a session waits for, how long it does, and what it says when that was too long. */
-import { SottoError } from "@sotto/core";
+import { type ErrorCode, SottoError } from "@sotto/core";
 import type { Rounds } from "./rounds.js";
 
 /** Where a session stands. */
@@ -31,33 +31,39 @@ export interface Standing {
 export interface Wait {
   /** Whose silence it is: that of somebody in the middle of a conversation is noticed sooner. */
   on: "dealer" | "round" | "others" | "request" | "client";
+  /** This server can ask whether what it waits for will come at all. */
+  asks?: boolean;
   /** @param ms how long it was. */
   error(ms: number): SottoError;
 }
 
 export function waitOf(at: Standing): Wait {
   const { index, peer, dealer, rounds } = at;
-  const wait = (on: Wait["on"], text: (ms: number) => string): Wait => ({
+  const wait = (on: Wait["on"], text: (ms: number) => string, code: ErrorCode = "timeout"): Wait => ({
     on,
-    error: (ms) => new SottoError("timeout", text(ms)),
+    error: (ms) => new SottoError(code, text(ms)),
   });
-  const waited = (on: Wait["on"], what: string) =>
-    wait(on, (ms) => `session ${at.session}: waited ${ms} ms for ${what}`);
+  const waited = (on: Wait["on"], what: string, code?: ErrorCode) =>
+    wait(on, (ms) => `session ${at.session}: waited ${ms} ms for ${what}`, code);
   const silent = (on: Wait["on"], who: string, where: string) =>
     wait(on, (ms) => `${who} has been silent for ${ms / 1000} s ${where}`);
 
   const alone = `${peer} to join; the client's request may have reached this server only`;
   if (at.idle) return waited("client", "the client's next step");
   if (!at.asked) {
-    return waited("request", "the client's request, which seems to have reached the other server only");
+    const what = "the client's request, which seems to have reached the other server only; try again";
+    return waited("request", what, "unreachable");
   }
   if (!at.dealt) {
     return index === 0
       ? silent("dealer", dealer, `when asked for the randomness of session ${at.session}`)
-      : waited(
-          "others",
-          `randomness that ${peer} asks for; the client's request may have reached this server only`,
-        );
+      : {
+          ...waited(
+            "others",
+            `randomness that ${peer} asks for; the client's request may have reached this server only`,
+          ),
+          asks: true,
+        };
   }
   if (rounds) {
     const { round, count, starved } = rounds;
@@ -89,14 +95,25 @@ export class Patience {
   private readonly limits: Limits;
   private readonly timer: NodeJS.Timeout;
   private ticks = 0;
+  private asked = false;
 
-  constructor(limits: Limits, wait: () => Wait, onEnd: (error: SottoError) => void) {
+  /** @param ask called once, when what it waits for may not come at all. */
+  constructor(
+    limits: Limits,
+    wait: () => Wait,
+    onEnd: (error: SottoError) => void,
+    ask: () => void = () => {},
+  ) {
     this.limits = limits;
     const { timeoutMs, roundTimeoutMs, joinTimeoutMs } = limits;
     const tick = Math.ceil(Math.min(timeoutMs, roundTimeoutMs, joinTimeoutMs) / TICKS);
     this.timer = setInterval(() => {
       this.ticks++;
       const due = wait();
+      if (due.asks && !this.asked && this.ticks * tick >= joinTimeoutMs) {
+        this.asked = true;
+        ask();
+      }
       const limit = this.limitOf(due);
       if (this.ticks * tick >= limit) onEnd(due.error(limit));
     }, tick);

@@ -175,8 +175,8 @@ class TlsChannel implements FrameChannel {
     socket.on("close", () => this.end(new SottoError("unreachable", `the connection to ${what} was closed`)));
   }
 
-  send(frame: Uint8Array): void {
-    if (!this.closed) this.socket.write(frame);
+  send(frame: Uint8Array, left?: () => void): void {
+    if (!this.closed) this.socket.write(frame, left);
   }
 
   drained(): Promise<void> {

@@ -32,6 +32,15 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
     );
   }
   const H = layer.hidden;
+  const tooLong = (most: number) =>
+    new SottoError(
+      "bad-input",
+      `layer ${layer.name}: ${steps} time steps; with states up to ${gruFunctions(layer).state} at most ${most} are proven safe` +
+        (layer.stateBound === undefined ? "" : "; declare a smaller --state-bound"),
+    );
+  // no table is finer: the number comes from a client, and nothing is made for each step before it is known to be possible
+  const longest = Math.floor(maxSteps(precision.activation, precision.operand));
+  if (steps > longest) throw tooLong(longest);
   const spans = walk.spans(layer, 2, steps, batch);
   /** The rows that take part in each step. */
   const active = Array.from({ length: steps }, (_, t) =>
@@ -70,13 +79,7 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
   );
   const tables = gruTables(functions, bounds, precision);
   const most = Math.floor(maxSteps(tables.state?.outputScale ?? tables.n.outputScale, precision.operand));
-  if (steps > most) {
-    throw new SottoError(
-      "bad-input",
-      `layer ${layer.name}: ${steps} time steps; with states up to ${functions.state} at most ${most} are proven safe` +
-        (layer.stateBound === undefined ? "" : "; declare a smaller --state-bound"),
-    );
-  }
+  if (steps > most) throw tooLong(most);
   const gru: GruStep = { name: layer.name, resetAfter: layer.resetAfter, precision, bounds, tables };
   const scale = stateScale(tables, precision);
   // the same for every number of steps, so that the layers behind are, too

@@ -179,9 +179,11 @@ describe("requests that wait", () => {
     return ask(cluster, server, model.compiled, { model: "m", session, body: shares[server] });
   };
 
-  it("are given up after a while, on both servers, and so is a session whose other half never comes", async () => {
+  it("are given up after a while, on both servers, and so is a request whose other half never comes", async () => {
     const occupying = half(0);
     await expect.poll(() => cluster.servers[1]!.sessions()).toBe(1);
+    const lost = newId();
+    const alone = half(1, lost);
     const session = newId();
     const both = await Promise.all([half(0, session), half(1, session)]);
     for (const reply of both) {
@@ -193,8 +195,19 @@ describe("requests that wait", () => {
     }
     // and then there is room again
     expect(await occupying).toMatchObject({
-      status: 504,
+      status: 503,
       message: expect.stringMatching(/waited 3000 ms for the client's request/),
+    });
+    expect(await alone).toMatchObject({
+      status: 503,
+      message: expect.stringMatching(
+        /request has not reached this server within 3000 ms, only server 1; try again/,
+      ),
+    });
+    // too late, it hears the same
+    expect(await half(0, lost)).toMatchObject({
+      status: 503,
+      message: expect.stringMatching(/only server 1/),
     });
     const next = newId();
     const replies = await Promise.all([half(0, next), half(1, next)]);

@@ -22,6 +22,8 @@ export interface Ticket extends Entry {
 export interface Turns {
   /** Requests that wait for their turn. */
   readonly waiting: number;
+  /** Whether this one does. */
+  has(id: string): boolean;
   /** A request has come. It begins now, or later, or is refused. */
   take(ticket: Ticket): void;
   /** The request waits no more, for whatever reason. @returns it, where it did wait. */
@@ -83,6 +85,10 @@ export class LeadingTurns implements Turns {
 
   get waiting(): number {
     return this.queue.size;
+  }
+
+  has(id: string): boolean {
+    return this.queue.get(id) !== undefined;
   }
 
   take(ticket: Ticket): void {
@@ -169,6 +175,10 @@ export class FollowingTurns implements Turns {
 
   get waiting(): number {
     return this.queue.size;
+  }
+
+  has(id: string): boolean {
+    return this.queue.get(id) !== undefined;
   }
 
   take(ticket: Ticket): void {
