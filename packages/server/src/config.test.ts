@@ -50,6 +50,7 @@ describe("a configuration", () => {
       queueBytes: 2 ** 28,
       queueWaitMs: 20_000,
       joinTimeoutMs: 10_000,
+      maxUploads: 8,
       replyTimeoutMs: 30_000,
       maxStreams: 32,
       pool: 2,

@@ -28,6 +28,8 @@ const limits = z.strictObject({
     .int()
     .min(1024)
     .default(2 ** 28),
+  /** Bodies at the same time that owners have begun to send: models, and input shares. */
+  maxUploads: z.number().int().min(1).default(8),
   /** Sessions at the same time; alike on both servers. */
   maxSessions: z.number().int().min(1).default(64),
   /** Requests that wait for their turn beyond those. Clients take turns. */

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { randomGru } from "../testing/models.js";
+import { compile } from "./compile.js";
 import type { ModelInput } from "./description.js";
-import { lengthsOf, sizesOf } from "./sizes.js";
+import { instantiate } from "./instantiate.js";
+import { leastNumbers, lengthsOf, sizesOf } from "./sizes.js";
 
 const x: ModelInput = { name: "x", shape: ["batch", "time", 2], kind: "real" };
 const lengths: ModelInput = { name: "n", shape: ["batch"], kind: "length" };
@@ -11,6 +14,26 @@ const mask = (edge: "start" | "end"): ModelInput => ({
   mask: { input: "t", value: 0, edge },
 });
 const t: ModelInput = { name: "t", shape: ["batch", "time"], kind: "token" };
+
+describe("sizes of a run", () => {
+  it("tell how many numbers a client shares at least", () => {
+    const plan = { inputs: [x, t, lengths, mask("end")] };
+    expect(leastNumbers(plan, { batch: 3, time: 1e6 })).toBe(3e6 * 2 + 3e6);
+    expect(() => leastNumbers(plan, { batch: 3 })).toThrow(/input x: no size given for "time"/);
+  });
+
+  it("are refused before anything is made for each of too many time steps", () => {
+    const model = randomGru({ seed: 1, hidden: 2, inputSize: 1, steps: 2 });
+    model.inputs[0]!.shape = ["time", 1, 1];
+    const { plan } = compile(model);
+    // without bounds nothing can be recorded of the layer
+    const bare = { ...plan, gruBounds: {} };
+    expect(() => instantiate(bare, { time: 3 })).toThrow(/no bounds for layer/);
+    expect(() => instantiate(bare, { time: 1e6 })).toThrow(
+      /1000000 time steps; .* at most 8192 are proven safe/,
+    );
+  });
+});
 
 describe("lengths of a batch's sequences", () => {
   it("are sizes of the run, by row", () => {

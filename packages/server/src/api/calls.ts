@@ -9,6 +9,7 @@ import type { z } from "zod";
 import type { Audit, AuditEvent } from "../clients/audit.js";
 import { type Caller, type Callers, limited } from "../clients/callers.js";
 import { checkSizes, type Limiter } from "../clients/limits.js";
+import type { Uploads } from "../clients/uploads.js";
 import { inferSizes, type Route, type RouteName } from "./routes.js";
 
 export interface Call {
@@ -22,6 +23,8 @@ export interface Call {
   outcome?: string;
   /** Ends what counts as running. */
   release?: () => void;
+  /** Ends what counts as an upload. */
+  arrivedWhole?: () => void;
 }
 
 export interface Gate {
@@ -29,6 +32,7 @@ export interface Gate {
   callers: Callers;
   limiter: Limiter;
   audit: Audit;
+  uploads: Uploads;
 }
 
 const EVENTS: Partial<Record<RouteName, AuditEvent["event"]>> = {
@@ -61,6 +65,8 @@ export async function letIn(
   const caller = callers.need(call.caller, route.access, `${route.method} ${request.url}`);
   const client = limited(caller);
   if (client) limiter.request(client);
+  // a client's are bounded with its sessions
+  else if (route.body) call.arrivedWhole = gate.uploads.begin();
   if (route.url.includes(":name")) call.model = checked(modelName, model, "the model's name");
   if (name !== "infer") return;
   const { headers } = request;
@@ -80,6 +86,7 @@ export function ended(
   call: Call,
 ): void {
   call.release?.();
+  call.arrivedWhole?.();
   const { caller, model, version, session, sizes, outcome = "gone", arrived } = call;
   const refused = outcome === "unauthorized" || (outcome === "forbidden" && !name);
   const event = refused ? "refused" : name && EVENTS[name];

@@ -9,6 +9,7 @@ import { sendError, statedBy } from "../api/errors.js";
 import { type ApiContext, handlersOf, TABLE } from "../api/handlers.js";
 import { OCTETS, REPLY_HEADERS, REQUEST_HEADERS, type Route, type RouteName } from "../api/routes.js";
 import { Answering } from "./answering.js";
+import { checkStated } from "./session-errors.js";
 import { serveStreams } from "./streams/socket.js";
 import type { Streams } from "./streams/streams.js";
 
@@ -36,6 +37,8 @@ export interface Api {
 
 /** For a request to arrive completely: models are large and lines are slow. */
 const REQUEST_TIMEOUT_MS = 300_000;
+/** For requests that have no body, in bytes. */
+const NO_BODY_BYTES = 1024;
 /** Sizes come in a header, and with them the lengths of a batch's sequences. */
 const MAX_HEADER_BYTES = 2 ** 18;
 /** For browsers to remember what a page may send, in seconds. */
@@ -106,12 +109,17 @@ function addRoutes(app: FastifyInstance, options: ApiOptions): void {
     const call = callOf(request);
     const { route, name } = request.routeOptions.config as { route?: Route; name?: RouteName };
     reply.raw.once("close", () => ended(options, name, request, call));
-    if (route && name) return letIn(options, name, route, request, call);
+    if (route && name) {
+      await letIn(options, name, route, request, call);
+      if (name === "infer") checkLength(options, request, call);
+      return;
+    }
     if (request.routeOptions.url === undefined) return;
     // a route that the table does not know is for whoever is known
     call.caller = await options.callers.identify(request.raw);
     options.callers.need(call.caller, ["owner", "client"], `${request.method} ${request.url}`);
   });
+  app.addHook("preHandler", async (request) => callOf(request).arrivedWhole?.());
   app.addHook("onResponse", async (request, reply) => {
     const { method, routeOptions } = request;
     const call = callOf(request);
@@ -126,7 +134,11 @@ function addRoutes(app: FastifyInstance, options: ApiOptions): void {
     throw new SottoError("not-found", "no such resource; /v2/openapi.json describes the API");
   });
   app.setErrorHandler((error, request, reply) => {
-    const stated = statedBy(error, { maxBodyBytes, type: OCTETS });
+    const { route } = request.routeOptions.config as { route?: Route };
+    const stated = statedBy(error, {
+      maxBodyBytes: route?.body ? maxBodyBytes : NO_BODY_BYTES,
+      type: OCTETS,
+    });
     callOf(request).outcome = stated.code;
     if (stated.code === "internal") log.error({ reason: stated.message }, "request failed");
     return sendError(stated, reply);
@@ -137,10 +149,18 @@ function addRoutes(app: FastifyInstance, options: ApiOptions): void {
     app.route({
       method,
       url,
+      bodyLimit: "body" in route ? maxBodyBytes : NO_BODY_BYTES,
       config: { route: { method, url, ...route }, name },
       handler: (request, reply) => handlers[name]({ request, reply, call: callOf(request) }),
     });
   }
+}
+
+/** A body that cannot be what its headers say is not waited for. @throws SottoError bad-input */
+function checkLength({ models }: ApiOptions, { headers }: FastifyRequest, { model, sizes }: Call): void {
+  const stated = models.versions(model!).find(({ hash }) => hash === headers["sotto-plan"]);
+  const bytes = headers["content-length"];
+  if (stated && bytes !== undefined) checkStated(Number(bytes), stated.plan, sizes!);
 }
 
 function corsOptions(origins: readonly string[]) {

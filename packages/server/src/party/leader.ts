@@ -70,6 +70,7 @@ export class SetupLeader implements SetupPart {
     }
     if (message.type === "setup-drop") {
       this.context.setups.drop(message.setup);
+      if (from === "dealer") this.context.connections.get("peer")?.control(message);
       this.kick();
       return true;
     }

@@ -6,6 +6,7 @@ import { admit } from "../admit.js";
 import { openAudit } from "../clients/audit.js";
 import { Callers } from "../clients/callers.js";
 import { Limiter } from "../clients/limits.js";
+import { Uploads } from "../clients/uploads.js";
 import { type CheckedServerConfig, checkServerConfig, type ServerConfig } from "../config.js";
 import type { DaemonOptions } from "../dealer/start.js";
 import { within } from "../drain.js";
@@ -106,6 +107,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       callers,
       limiter: new Limiter(),
       audit,
+      uploads: new Uploads(checked.limits.maxUploads),
       withoutCertificate: tokens !== undefined || checked.cors !== undefined,
       origins: checked.cors?.origins,
       streams,

@@ -8,11 +8,15 @@ import type { DealerConfig, ServerConfig } from "../config.js";
 import { type DaemonOptions, type RunningDealer, startDealer } from "../dealer/start.js";
 import { makeLog } from "../log.js";
 import { type RunningServer, startServer } from "../party/start.js";
+import type { Middle } from "./middle.js";
 import { Relay } from "./relay.js";
+import { interpose } from "./tls-middle.js";
 
 export interface TestClusterOptions {
   /** Put between server 1 and server 0, and between the servers and the dealer. */
   relays?: boolean;
+  /** Put into the same places, in place of relays: it has every party's certificate, and sees every frame. */
+  middle?: Middle;
   /** Each party listens for them on a port of its own. */
   metrics?: boolean;
   limits?: Partial<NonNullable<ServerConfig["limits"]>>;
@@ -50,6 +54,7 @@ export class TestCluster {
   private peerPort = 0;
   toPeer: Relay | undefined;
   toDealer: Relay | undefined;
+  private readonly inMiddle: { close(): Promise<void> }[] = [];
   private peerVia: number | undefined;
   private dealerVia: number | undefined;
   private readonly httpPorts = [0, 0];
@@ -68,6 +73,17 @@ export class TestCluster {
       cluster.toPeer = await Relay.start(() => cluster.peerPort);
       cluster.dealerVia = cluster.toDealer.port;
       cluster.peerVia = cluster.toPeer.port;
+    }
+    const { middle } = options;
+    if (middle) {
+      const tls = (role: string) => tlsPaths(dir, role);
+      const dealer = { middle, tls, as: "dealer", from: ["server-0", "server-1"] } as const;
+      const peer = { middle, tls, as: "server-0", from: ["server-1"] } as const;
+      const toDealer = await interpose({ ...dealer, port: () => cluster.dealerPort });
+      const toPeer = await interpose({ ...peer, port: () => cluster.peerPort });
+      cluster.inMiddle.push(toDealer, toPeer);
+      cluster.dealerVia = toDealer.port;
+      cluster.peerVia = toPeer.port;
     }
     await cluster.startServer(0);
     await cluster.startServer(1);
@@ -156,7 +172,7 @@ export class TestCluster {
   async stop(): Promise<void> {
     for (const client of this.clients) client.close();
     await Promise.all([this.stopServer(0), this.stopServer(1), this.stopDealer()]);
-    await Promise.all([this.toPeer?.close(), this.toDealer?.close()]);
+    await Promise.all([this.toPeer, this.toDealer, ...this.inMiddle].map((between) => between?.close()));
     for (const party of [0, 1]) rmSync(join(this.dir, `data-${party}`), { recursive: true, force: true });
   }
 }

@@ -45,6 +45,7 @@ export function serveStreams(server: Server, options: StreamSocketsOptions): () 
     maxPayload: options.maxBodyBytes,
     // what is sent is random: it cannot be made smaller
     perMessageDeflate: false,
+    autoPong: false,
     handleProtocols: (offered) => (offered.has(STREAM_PROTOCOL) ? STREAM_PROTOCOL : false),
   });
   const opening = new Set<WebSocket>();
@@ -122,6 +123,10 @@ class Conversation {
     ws.on("message", (data, isBinary) => {
       clearTimeout(timer);
       this.take(data, isBinary);
+    });
+    // whoever pings and does not read is not answered again: answers would pile up
+    ws.on("ping", (data) => {
+      if (ws.bufferedAmount === 0) ws.pong(data);
     });
     ws.on("close", () => {
       clearTimeout(timer);
