@@ -10,6 +10,7 @@ import type { Audit, AuditEvent } from "../clients/audit.js";
 import { type Caller, type Callers, limited } from "../clients/callers.js";
 import { checkSizes, type Limiter } from "../clients/limits.js";
 import type { Uploads } from "../clients/uploads.js";
+import type { Tally } from "../observe/tally.js";
 import { inferSizes, type Route, type RouteName } from "./routes.js";
 
 export interface Call {
@@ -33,6 +34,7 @@ export interface Gate {
   limiter: Limiter;
   audit: Audit;
   uploads: Uploads;
+  tally: Tally;
 }
 
 const EVENTS: Partial<Record<RouteName, AuditEvent["event"]>> = {
@@ -80,13 +82,14 @@ export async function letIn(
 
 /** The request is over, with or without an answer. */
 export function ended(
-  { audit }: Gate,
+  { audit, tally }: Gate,
   name: RouteName | undefined,
   request: FastifyRequest,
   call: Call,
 ): void {
   call.release?.();
   call.arrivedWhole?.();
+  if (name === "infer" && call.outcome === "busy") tally.ended(call.outcome);
   const { caller, model, version, session, sizes, outcome = "gone", arrived } = call;
   const refused = outcome === "unauthorized" || (outcome === "forbidden" && !name);
   const event = refused ? "refused" : name && EVENTS[name];

@@ -20,7 +20,10 @@ describe("metrics", () => {
   let cluster: TestCluster;
   beforeAll(async () => {
     folder = await makeTestFolder();
-    cluster = await TestCluster.start(folder.dir, { metrics: true });
+    cluster = await TestCluster.start(folder.dir, {
+      metrics: true,
+      config: { clients: { limits: { concurrent: 2 } } },
+    });
     await deploy(cluster.as("owner"), "m", model.compiled);
   });
   afterAll(async () => {
@@ -100,6 +103,26 @@ describe("metrics", () => {
     const bounded = ["party", "outcome", "other", "direction", "kind", "doing", "phase", "spent", "le"];
     const process = ["quantile", "space", "type", "version", "major", "minor", "patch"];
     for (const name of names) expect([...bounded, ...process]).toContain(name);
+  });
+
+  it("count streams, their steps, and what a client's limits refuse", async () => {
+    const before = (await read())["server-0"];
+    const remote = await cluster.client().model("m");
+    const streams = [await remote.stream({ steps: 2 }), await remote.stream()];
+    const { x } = model.input(1);
+    await streams[0]!.step({ x: { shape: [2, 1, 4], data: x!.data.slice(0, 8) } });
+    const [body] = await sharesOf(model, 1);
+    const refused = await ask(cluster, 0, model.compiled, { model: "m", session: newId(), body });
+    expect(refused).toMatchObject({ status: 429, code: "busy" });
+    const busy = { outcome: "busy" };
+    const grown = async () => {
+      const { samples } = await scrape(port("server-0"));
+      const of = (name: string, labels = {}) => samples(name, labels) - before(name, labels);
+      return [of("sotto_streams"), of("sotto_stream_steps_total"), of("sotto_sessions_total", busy)];
+    };
+    await expect.poll(grown).toEqual([2, 2, 1]);
+    for (const stream of streams) await stream.close();
+    await expect.poll(grown).toEqual([0, 2, 1]);
   });
 
   it("show the state: models, connections, nothing running, process figures", async () => {

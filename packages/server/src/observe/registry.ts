@@ -16,6 +16,8 @@ export interface Gauges {
   ringBytes: () => number;
   /** Requests that wait for their turn, beyond those that the tally knows. */
   queued?: () => number;
+  /** Streams that are open. */
+  streams?: () => number;
   /** Sessions' worth of correlated randomness that is prepared, by model. */
   pool?: () => ReadonlyMap<string, number>;
 }
@@ -36,7 +38,7 @@ export function makeRegistry(party: Role, tally: Tally, gauges: Gauges): Registr
 function addCounters(registers: Registry[], tally: Tally): void {
   new Counter({
     name: "sotto_sessions_total",
-    help: "Requests for a session that have ended, by outcome: ok, or the error's code",
+    help: "Requests for a session that have ended, by outcome: ok, or the error's code; busy: a client's limits",
     labelNames: ["outcome"],
     registers,
     collect() {
@@ -51,6 +53,15 @@ function addCounters(registers: Registry[], tally: Tally): void {
     collect() {
       this.reset();
       this.inc(tally.rounds);
+    },
+  });
+  new Counter({
+    name: "sotto_stream_steps_total",
+    help: "Time steps of streams that have been answered",
+    registers,
+    collect() {
+      this.reset();
+      this.inc(tally.streamSteps);
     },
   });
   new Counter({
@@ -95,6 +106,7 @@ function addGauges(registers: Registry[], tally: Tally, gauges: Gauges): void {
     "Requests that wait until they can begin",
     () => tally.running.queue + (gauges.queued?.() ?? 0),
   );
+  gauge("sotto_streams", "Streams that are open", () => gauges.streams?.() ?? 0);
   new Gauge({
     name: "sotto_connection_up",
     help: "1 while there is a connection to the party",

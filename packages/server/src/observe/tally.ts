@@ -25,6 +25,8 @@ export interface SessionTimes {
 export class Tally {
   readonly outcomes = new Map<Outcome, number>();
   rounds = 0;
+  /** Time steps of streams. */
+  streamSteps = 0;
   /** Sessions by what they do at the moment. */
   readonly running: Record<Spent, number> = { queue: 0, dealer: 0, peer: 0, compute: 0 };
   /** Set once, by whoever draws histograms. */

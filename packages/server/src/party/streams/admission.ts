@@ -57,6 +57,7 @@ export class Admission {
     this.over = true;
     this.release();
     const { caller, wanted, model } = this;
+    if (outcome === "busy") this.gate.tally.ended(outcome);
     const refused = outcome === "unauthorized" || (outcome === "forbidden" && !caller);
     this.gate.audit.write({
       event: refused ? "refused" : "stream",

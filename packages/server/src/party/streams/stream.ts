@@ -168,6 +168,7 @@ export class Stream {
     }
     this.running = undefined;
     this.carried = carried;
+    this.context.tally.streamSteps += this.request.steps;
     this.events.onOutput(number, stats, output);
     this.rest();
     this.run();
