@@ -69,7 +69,7 @@ describe("a cluster over TLS", () => {
       seed: Number(process.env.SOTTO_FUZZ_SEED ?? Date.now()),
     });
     const outcomes = new Map<string, number>();
-    const impatient = connect(cluster.as("client"), { retries: 0 });
+    const impatient = connect(cluster.as("client"));
     let next = 0;
     for (let batch = 0; next < FRAMES && batch < FRAMES; batch++) {
       let frames = 0;
@@ -84,7 +84,9 @@ describe("a cluster over TLS", () => {
       const results = await Promise.allSettled(
         Array.from({ length: SESSIONS }, async () => {
           if (opened instanceof Error) throw opened;
-          return (opened as Awaited<ReturnType<typeof impatient.model>>).infer(model.input(1));
+          return (opened as Awaited<ReturnType<typeof impatient.model>>).infer(model.input(1), {
+            retries: 0,
+          });
         }),
       );
       middle.tamper = undefined;
