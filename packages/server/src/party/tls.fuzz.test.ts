@@ -103,7 +103,7 @@ describe("a cluster over TLS", () => {
     }
     impatient.close();
     expect(next).toBe(FRAMES);
-    expect(outcomes.size).toBeGreaterThan(1);
+    expect([...outcomes.keys()].some((code) => code !== "result")).toBe(true);
     await expect.poll(held).toEqual(before);
     await expect.poll(queued).toBe(0);
     if (process.env.SOTTO_LONG || process.env.SOTTO_TEST_LOG) console.log(`${next} frames changed`, outcomes);
