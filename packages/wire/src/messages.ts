@@ -10,7 +10,7 @@ import { issuesText } from "./issues.js";
 import { readJson } from "./json.js";
 
 /** Raised when frames or messages change their meaning. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Longest name of a model; a name is also a file's name. */
 export const modelName = z

@@ -55,7 +55,7 @@ export const strangeMessage: fc.Arbitrary<ControlMessage> = fc
   .map(({ type, ids: [session, setup, deal, plan, seed], n, sizes, plan: anything, words }) => {
     const stated = {
       ...{ type, session, setup, deal, sizes, seed, run: plan, nonce: seed, deployment: deal, stages: n },
-      ...{ version: 1, role: "server-0", boot: deal, about: session, code: "timeout", message: words },
+      ...{ version: 2, role: "server-0", boot: deal, about: session, code: "timeout", message: words },
       ...{ tag: session.slice(16), number: n, name: "m", plan: type === "setup-request" ? anything : plan },
     };
     return stated as unknown as ControlMessage;
