@@ -127,7 +127,13 @@ export class EcgGenerator {
   private place(): void {
     const { time, kind, interval } = this.clock.beat();
     this.pending.push({ time, kind });
-    for (const wave of this.heart[kind]) this.waves.push(placed(wave, time, interval));
+    const { ventricular, normal, atrial } = this.heart;
+    const shape = {
+      normal,
+      atrial,
+      ventricular: ventricular[Math.floor(this.random() * ventricular.length)]!,
+    }[kind];
+    for (const wave of shape) this.waves.push(placed(wave, time, interval));
   }
 
   private pull(t: number): number {

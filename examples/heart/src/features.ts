@@ -30,13 +30,13 @@ class Mean {
     this.values = new Float64Array(size);
   }
 
-  /** Takes a value in. @param most how many times the mean so far a value counts at most. */
-  add(value: ArrayLike<number>, most = Number.POSITIVE_INFINITY): Float64Array {
+  /** Takes a value in. @param most how many times the mean so far (of positive values) it counts at most. */
+  add(value: ArrayLike<number>, most?: number): Float64Array {
     this.count = Math.min(MEMORY, this.count + 1);
     for (let i = 0; i < this.values.length; i++) {
       const mean = this.values[i]!;
-      const limited = this.count === 1 ? value[i]! : Math.min(value[i]!, most * mean);
-      this.values[i] = mean + (limited - mean) / this.count;
+      const limit = most === undefined || this.count === 1 ? Number.POSITIVE_INFINITY : most * mean;
+      this.values[i] = mean + (Math.min(value[i]!, limit) - mean) / this.count;
     }
     return this.values;
   }

@@ -4,6 +4,8 @@ export { BEFORE, type Beat, BeatDetector, findBeats, RATE, WINDOW } from "./beat
 export { type CsvSignal, readCsv } from "./csv.js";
 export { type EcgBlock, EcgGenerator, type EcgOptions, type GeneratedBeat } from "./ecg.js";
 export { BeatFeatures, FEATURES, featuresOf, RANGE } from "./features.js";
+export { generateBeats, type LabelledBeats } from "./generated.js";
+export { seeded } from "./random.js";
 export { resample } from "./resample.js";
 export { type BeatKind, type Rhythm, rhythms } from "./rhythm.js";
 export { drawHeart, type Heart, paperWaves, standardHeart, type Wave } from "./waves.js";

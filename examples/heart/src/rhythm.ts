@@ -77,8 +77,8 @@ export class HeartClock {
   beat(): ScheduledBeat {
     const interval = this.interval();
     const kind = this.kind();
-    const { atrial, ventricular } = this.heart.coupling;
-    const jitter = 1 + 0.03 * gaussian(this.random);
+    const { atrial, ventricular, variation } = this.heart.coupling;
+    const jitter = Math.max(0.8, 1 + variation * gaussian(this.random));
     if (kind === "ventricular") {
       const run = this.before === "ventricular";
       // in a run about 150 a minute

@@ -21,12 +21,12 @@ export interface Heart {
   normal: Wave[];
   /** A premature atrial beat: another P wave, the same QRS complex. */
   atrial: Wave[];
-  /** A premature ventricular beat: no P wave, a wide QRS complex, a T wave of the opposite direction. */
-  ventricular: Wave[];
+  /** Premature ventricular beats, a shape for each place that they come from: no P wave, a wide QRS complex, a T wave of the opposite direction. */
+  ventricular: Wave[][];
   /** Beats a minute at rest. */
   heartRate: number;
-  /** When premature beats come, as a share of the sinus interval. */
-  coupling: { atrial: number; ventricular: number };
+  /** When premature beats come, as a share of the sinus interval, and how much that varies (standard deviation, relative). */
+  coupling: { atrial: number; ventricular: number; variation: number };
 }
 
 /**
@@ -61,12 +61,14 @@ export function standardHeart(): Heart {
     normal,
     atrial: [{ ...p!, height: -0.5 * p!.height, time: 0.8 * p!.time }, ...rest],
     ventricular: [
-      { height: 1.7, time: 0, width: 0.036, stretch: 0 },
-      { height: -0.7, time: 0.1, width: 0.035, stretch: 0 },
-      { height: -0.45, time: 0.29, width: 0.07, stretch: 0.75 },
+      [
+        { height: 1.7, time: 0, width: 0.036, stretch: 0 },
+        { height: -0.7, time: 0.1, width: 0.035, stretch: 0 },
+        { height: -0.45, time: 0.29, width: 0.07, stretch: 0.75 },
+      ],
     ],
     heartRate: 68,
-    coupling: { atrial: 0.68, ventricular: 0.6 },
+    coupling: { atrial: 0.68, ventricular: 0.6, variation: 0.03 },
   };
 }
 
@@ -91,24 +93,39 @@ export function drawHeart(random: () => number): Heart {
   heart.normal = [p, q, r, s, t];
   const early = { ...p, height: p.height * between(-1, 1), time: p.time * between(0.6, 1) };
   heart.atrial = [early, { ...q }, { ...r, height: r.height * between(0.85, 1.1) }, { ...s }, { ...t }];
-  const up = random() < 0.65 ? 1 : -1;
-  const wide = between(0.8, 1.3);
-  const [main, after, repolarisation] = heart.ventricular as [Wave, Wave, Wave];
-  heart.ventricular = [
-    { ...main, height: up * main.height * size * between(0.6, 1.4), width: main.width * wide },
+  const [shape] = heart.ventricular;
+  const places = random() < 0.6 ? 1 : 2;
+  heart.ventricular = Array.from({ length: places }, () =>
+    drawVentricular(shape as [Wave, Wave, Wave], size, between),
+  );
+  heart.heartRate = between(52, 96);
+  heart.coupling = {
+    atrial: between(0.55, 0.85),
+    ventricular: between(0.45, 0.9),
+    variation: between(0.01, 0.08),
+  };
+  return heart;
+}
+
+function drawVentricular(
+  [main, after, repolarisation]: [Wave, Wave, Wave],
+  size: number,
+  between: (low: number, high: number) => number,
+): Wave[] {
+  const up = between(0, 1) < 0.65 ? 1 : -1;
+  const wide = between(0.65, 1.3);
+  return [
+    { ...main, height: up * main.height * size * between(0.35, 1.4), width: main.width * wide },
     {
       ...after,
-      height: up * after.height * size * between(0, 1.5),
-      time: after.time * wide,
+      height: up * after.height * size * between(-0.3, 1.6),
+      time: after.time * wide * between(0.7, 1.1),
       width: after.width * wide,
     },
     {
       ...repolarisation,
-      height: up * repolarisation.height * size * between(0.5, 1.8),
+      height: up * repolarisation.height * size * between(0.3, 1.8),
       time: repolarisation.time * between(0.95, 1.2),
     },
   ];
-  heart.heartRate = between(52, 96);
-  heart.coupling = { atrial: between(0.55, 0.8), ventricular: between(0.5, 0.75) };
-  return heart;
 }
