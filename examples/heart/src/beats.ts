@@ -29,6 +29,8 @@ export interface Beat {
 const seconds = (s: number) => Math.round(s * RATE);
 /** Samples of the mean. */
 const MEAN = seconds(0.15);
+/** Between noise and signal. The paper has a quarter of the squares' mean; here it is of its root, so that flat beats are found. */
+const THRESHOLD = 0.28;
 /** No two beats are closer. */
 const REFRACTORY = seconds(0.2);
 /** Within so much after a beat, what is less than half as steep is its T wave. */
@@ -93,7 +95,7 @@ export class BeatDetector {
     const place = now % MEAN;
     this.sum += slope * slope - this.steep[place]!;
     this.steep[place] = slope * slope;
-    this.means.push(Math.max(0, this.sum) / MEAN);
+    this.means.push(Math.sqrt(Math.max(0, this.sum) / MEAN));
     this.means.shift();
     if (now < LEARN) {
       // the filter's first answer is to the signal's offset and not to a beat
@@ -131,7 +133,7 @@ export class BeatDetector {
   }
 
   private judge(peak: Peak): void {
-    const threshold = this.noise + 0.25 * (this.signal - this.noise);
+    const threshold = this.noise + THRESHOLD * (this.signal - this.noise);
     const since = this.last ? peak.at - this.last.at : Number.POSITIVE_INFINITY;
     const isTWave = this.last && since < T_WAVE && peak.slope < this.last.slope / 2;
     if (peak.height > threshold && since >= REFRACTORY && !isTWave) {
@@ -145,7 +147,7 @@ export class BeatDetector {
   /** Where no beat came for long, the highest peak since is one, if it reaches half of the threshold. */
   private overdue(now: number): void {
     if (!this.last || !this.missed || now - this.last.at < OVERDUE * this.interval) return;
-    const threshold = this.noise + 0.25 * (this.signal - this.noise);
+    const threshold = this.noise + THRESHOLD * (this.signal - this.noise);
     if (this.missed.height > threshold / 2) this.accept(this.missed, 1 / 4);
     else {
       // the signal has become weaker
