@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { SottoError } from "@sotto/core";
 import { type NpyArray, readNpy } from "@sotto/model/npy";
 import { type Beat, WINDOW } from "./beats.js";
-import { FEATURES, featuresOf } from "./features.js";
+import { FEATURES, featuresOf, RANGE } from "./features.js";
 import { beatClasses, ecg5000Classes } from "./index.js";
 import { seeded } from "./random.js";
 
@@ -21,8 +21,8 @@ export interface Sample {
 export interface Samples {
   classes: readonly string[];
   modelPath: string;
-  /** What to declare to the compiler, by input. */
-  inputRanges: Record<string, number>;
+  /** What to declare to the compiler (`range`, `--input-range`), by input. */
+  range: Record<string, number>;
   samples: Sample[];
 }
 
@@ -102,7 +102,7 @@ export async function mitbihSamples(folder: string, part: Part = "test", steps =
       });
     }
   }
-  return { classes: beatClasses, modelPath: beatModelPath(), inputRanges: { beats: 4 }, samples };
+  return { classes: beatClasses, modelPath: beatModelPath(), range: { beats: RANGE }, samples };
 }
 
 /** Of 500 beats: shares of each class. */
@@ -135,7 +135,7 @@ export async function ecg5000Samples(
   return {
     classes: ecg5000Classes,
     modelPath: ecg5000ModelPath(),
-    inputRanges: { ecg: ECG5000_RANGE },
+    range: { ecg: ECG5000_RANGE },
     samples: chosen.map(({ label, data }) => ({
       inputs: { ecg: { shape: [1, data.length, 1], data } },
       labels: [label],

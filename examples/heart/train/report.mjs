@@ -6,7 +6,16 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { classify } from "../dist/classify.js";
-import { beatClasses, drawHeart, FEATURES, featuresOf, generateBeats, rhythms, seeded, standardHeart } from "../dist/index.js";
+import {
+  beatClasses,
+  drawHeart,
+  FEATURES,
+  featuresOf,
+  generateBeats,
+  rhythms,
+  seeded,
+  standardHeart,
+} from "../dist/index.js";
 import { confusion, figures } from "../dist/metrics.js";
 import { beatModelPath, ecg5000Samples, mitbihSamples, readRecordings, records } from "../dist/sets.js";
 
@@ -76,7 +85,11 @@ const texts = {
   pieces: [
     `Accuracy ${percent(figures(short).accuracy)}, mean F1 ${figures(short).macroF1.toFixed(3)}; ${pieces.samples.length} samples.`,
   ],
-  generated: ["| heart | rhythm | N right | S right | V right |", "| --- | --- | ---: | ---: | ---: |", ...generated],
+  generated: [
+    "| heart | rhythm | N right | S right | V right |",
+    "| --- | --- | ---: | ---: | ---: |",
+    ...generated,
+  ],
   ecg5000: table(["1", "2", "3", "4", "5"], ecg),
 };
 const readme = new URL("../model/README.md", import.meta.url);
