@@ -94,7 +94,7 @@ export function drawHeart(random: () => number): Heart {
   const early = { ...p, height: p.height * between(-1, 1), time: p.time * between(0.6, 1) };
   heart.atrial = [early, { ...q }, { ...r, height: r.height * between(0.85, 1.1) }, { ...s }, { ...t }];
   const [shape] = heart.ventricular;
-  const places = random() < 0.6 ? 1 : 2;
+  const places = 1 + Math.floor(3 * random() ** 2);
   heart.ventricular = Array.from({ length: places }, () =>
     drawVentricular(shape as [Wave, Wave, Wave], size, between),
   );
@@ -115,6 +115,13 @@ function drawVentricular(
   const up = between(0, 1) < 0.65 ? 1 : -1;
   const wide = between(0.65, 1.3);
   return [
+    // what comes first may go either way
+    {
+      ...main,
+      height: main.height * size * between(-0.35, 0.35),
+      time: -0.07 * wide * between(0.7, 1.2),
+      width: 0.7 * main.width * wide,
+    },
     { ...main, height: up * main.height * size * between(0.35, 1.4), width: main.width * wide },
     {
       ...after,

@@ -20,10 +20,10 @@ MODEL = HERE.parent / "model"
 
 SEED = 1
 CLASSES, LENGTH, HIDDEN = 5, 140, 48
-STEPS, BATCH = 1200, 32
-RATE, WEIGHT_DECAY, STATE_DROP = 0.008, 0.02, 0.2
+STEPS, BATCH = 800, 32
+RATE, WEIGHT_DECAY, STATE_DROP = 0.006, 0.05, 0.3
 # How often a class is drawn: its count to this power.
-BALANCE = 0.6
+BALANCE = 0.85
 # What beats of a class differ in: gain, offset, noise, and stretch and shift in time (samples).
 GAIN, OFFSET, NOISE, STRETCH, SHIFT = 0.15, 0.1, 0.05, 0.05, 3.0
 # Weight of the loss at earlier steps: of the second half, so that gradients have a shorter way.

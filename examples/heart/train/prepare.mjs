@@ -25,8 +25,8 @@ import {
 import { ecg5000Samples, readRecordings, records } from "../dist/sets.js";
 
 /** Generated hearts, seconds of each, and seconds until the rhythm changes. */
-const HEARTS = 120;
-const SECONDS = 180;
+const HEARTS = 200;
+const SECONDS = 150;
 const RHYTHM = 30;
 
 const [set, data, folder] = process.argv.slice(2);
