@@ -24,17 +24,17 @@ MODEL = HERE.parent / "model"
 SEED = 1
 CLASSES, POINTS = 5, 32
 FEATURES = 2 * POINTS + 5
-HIDDEN = 64
-EPOCHS = 8
+HIDDEN = 96
+EPOCHS = 6
 # Beats of a stretch; stretches of a batch from patients, and from generated hearts.
-STRETCH, BATCH, GENERATED = 40, 24, 24
+STRETCH, BATCH, GENERATED = 40, 24, 36
 # Hearts from this one on are kept for --choose.
 HELD = 170
 RATE, WEIGHT_DECAY, STATE_DROP = 0.006, 0.05, 0.4
 # Rare classes count more: N, S, V, F, Q.
 WEIGHTS = [1, 5, 10, 4, 1]
 # The curve's size, the share of stretches without waveforms, gain, noise, shift (in points).
-CURVE, WAVE_DROP, GAIN, NOISE, SHIFT = 0.15, 0.5, 0.3, 0.05, 0.3
+CURVE, WAVE_DROP, GAIN, NOISE, SHIFT = 0.3, 0.5, 0.3, 0.05, 0.3
 AVERAGE = 0.98
 # Bound of what a gate row can add up to, which keeps the fixed-point arithmetic of the private inference comfortable.
 MAX_ROW, RANGE = 120.0, 4.0

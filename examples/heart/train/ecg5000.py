@@ -20,7 +20,7 @@ MODEL = HERE.parent / "model"
 
 SEED = 1
 CLASSES, LENGTH, HIDDEN = 5, 140, 48
-STEPS, BATCH = 800, 32
+STEPS, BATCH = 700, 32
 RATE, WEIGHT_DECAY, STATE_DROP = 0.006, 0.05, 0.3
 # How often a class is drawn: its count to this power.
 BALANCE = 0.85
