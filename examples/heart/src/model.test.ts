@@ -15,7 +15,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { classify, decisions } from "./classify.js";
 import { FEATURES, featuresOf, RANGE } from "./features.js";
 import { generateBeats } from "./generated.js";
-import { beatClasses } from "./index.js";
+import { type BeatClass, beatClasses } from "./index.js";
 import { seeded } from "./random.js";
 import { type Rhythm, rhythms } from "./rhythm.js";
 import { beatModelPath, ecg5000ModelPath, type Sample } from "./sets.js";
@@ -60,7 +60,7 @@ describe("the model of beats", () => {
   ] as const)("knows the page's beats: %s", async (rhythm, normal, other) => {
     const sample = generated(rhythm, 90);
     const [answers] = await classify(beatModelPath(), [sample]);
-    const right = (name: string) => {
+    const right = (name: BeatClass) => {
       const c = beatClasses.indexOf(name);
       const places = sample.labels.flatMap((label, i) => (label === c ? [i] : []));
       expect(places.length).toBeGreaterThan(10);
