@@ -1,0 +1,81 @@
+/**
+ * Packets to the numbers that the models read, in training, in the experiments and in the page: this file is the only place
+ * where that is said. Every feature is within ±2.
+ */
+import { FLOW_PACKETS, type Flow, type Window } from "./flows.js";
+import { FIN, RST, SYN } from "./packet.js";
+
+/** A model's input for one sample: batch, steps, features. */
+export interface Features {
+  shape: [1, number, number];
+  data: Float32Array;
+}
+
+/** Declared to the compiler for both models: |x| <= RANGE. */
+export const RANGE = 2;
+
+export const FLOW_FEATURES = 5;
+export const WINDOW_FEATURES = 9;
+
+/** Bytes of the longest packet of Ethernet: network cards join longer ones, which no network carried. */
+const MTU = 1500;
+/** Bytes of the smallest packet of TCP over IPv4. */
+const SMALLEST = 40;
+
+/**
+ * Of a flow, for each of its first 100 packets: direction, signed length, signed logarithm of the length, logarithms of the
+ * time since the packet before and since the first.
+ */
+export function flowFeatures(flow: Flow): Features {
+  const steps = Math.min(flow.times.length, FLOW_PACKETS.most);
+  const rows: number[][] = [];
+  for (let i = 0; i < steps; i++) {
+    const signed = flow.lengths[i]!;
+    const length = clip(Math.abs(signed), SMALLEST, MTU);
+    const sign = Math.sign(signed);
+    const time = flow.times[i]!;
+    rows.push([
+      sign,
+      (sign * length) / MTU,
+      (sign * Math.log2(length / SMALLEST)) / 5,
+      logSeconds(time - (flow.times[i - 1] ?? time)),
+      logSeconds(time - flow.times[0]!),
+    ]);
+  }
+  return matrix(rows, FLOW_FEATURES);
+}
+
+/**
+ * Of a window, for each packet: direction, UDP or TCP, SYN, FIN, RST, size, logarithm of the time since the packet before,
+ * whether the port of the host is new in this window, whether the connection is.
+ */
+export function windowFeatures(window: Pick<Window, "packets">): Features {
+  const rows = window.packets.map((packet, i) => {
+    const before = window.packets[i - 1] ?? packet;
+    return [
+      packet.inward ? 1 : -1,
+      packet.udp ? 1 : 0,
+      packet.flags & SYN ? 1 : 0,
+      packet.flags & FIN ? 1 : 0,
+      packet.flags & RST ? 1 : 0,
+      Math.log2(1 + clip(packet.payload, 0, 65535)) / 8,
+      logSeconds(packet.time - before.time),
+      packet.newPort ? 1 : 0,
+      packet.newConnection ? 1 : 0,
+    ];
+  });
+  return matrix(rows, WINDOW_FEATURES);
+}
+
+/** A microsecond is -1, a millisecond 0, a second 1; no time, or less than a microsecond, is -1 too. */
+function logSeconds(seconds: number): number {
+  return clip(Math.log10(Math.max(seconds, 1e-6)) / 3 + 1, -1, 2);
+}
+
+function clip(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value));
+}
+
+function matrix(rows: number[][], features: number): Features {
+  return { shape: [1, rows.length, features], data: Float32Array.from(rows.flat()) };
+}
