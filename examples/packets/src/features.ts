@@ -14,17 +14,27 @@ export interface Features {
 /** Declared to the compiler for both models: |x| <= RANGE. */
 export const RANGE = 2;
 
-export const FLOW_FEATURES = 5;
+/**
+ * Lengths at which the hat functions of `flowFeatures` have their tops, in bytes: close together where acknowledgements and
+ * short records of TLS lie, whose exact lengths tell the tunnels apart.
+ */
+export const LENGTHS = [
+  40, 46, 52, 58, 64, 74, 84, 92, 104, 122, 134, 146, 158, 172, 200, 244, 290, 360, 420, 500, 600, 800, 1100,
+  1500,
+];
+
+export const FLOW_FEATURES = 5 + LENGTHS.length;
 export const WINDOW_FEATURES = 9;
 
 /** Bytes of the longest packet of Ethernet: network cards join longer ones, which no network carried. */
-const MTU = 1500;
+const MTU = LENGTHS.at(-1)!;
 /** Bytes of the smallest packet of TCP over IPv4. */
-const SMALLEST = 40;
+const SMALLEST = LENGTHS[0]!;
 
 /**
  * Of a flow, for each of its first 100 packets: direction, signed length, signed logarithm of the length, logarithms of the
- * time since the packet before and since the first.
+ * time since the packet before and since the first; and the length in hat functions (linear splines): its share of the two
+ * entries of LENGTHS around it, with the sign of the direction.
  */
 export function flowFeatures(flow: Flow): Features {
   const steps = Math.min(flow.times.length, FLOW_PACKETS.most);
@@ -40,6 +50,7 @@ export function flowFeatures(flow: Flow): Features {
       (sign * Math.log2(length / SMALLEST)) / 5,
       logSeconds(time - (flow.times[i - 1] ?? time)),
       logSeconds(time - flow.times[0]!),
+      ...LENGTHS.map((_, at) => sign * hat(length, at)),
     ]);
   }
   return matrix(rows, FLOW_FEATURES);
@@ -70,6 +81,15 @@ export function windowFeatures(window: Pick<Window, "packets">): Features {
 /** A microsecond is -1, a millisecond 0, a second 1; no time, or less than a microsecond, is -1 too. */
 function logSeconds(seconds: number): number {
   return clip(Math.log10(Math.max(seconds, 1e-6)) / 3 + 1, -1, 2);
+}
+
+/** 1 where the length is an entry of LENGTHS, falling to 0 at its neighbours. */
+function hat(length: number, at: number): number {
+  const top = LENGTHS[at]!;
+  const next = LENGTHS[length < top ? at - 1 : at + 1];
+  return next === undefined
+    ? Number(length === top)
+    : clip(1 - Math.abs((length - top) / (next - top)), 0, 1);
 }
 
 function clip(value: number, least: number, most: number): number {

@@ -110,9 +110,19 @@ describe("features", () => {
       [-1, -1280 / 1500, -1, 0, 0],
       [1, 1, Math.log2(37.5) / 5, -1, 0],
     ];
-    rows.flat().forEach((v, i) => {
-      expect(data[i]).toBeCloseTo(v, 6);
+    rows.forEach((row, step) => {
+      row.forEach((v, i) => {
+        expect(data[FLOW_FEATURES * step + i]).toBeCloseTo(v, 6);
+      });
     });
+    // 1280 lies between 1100 and 1500
+    const second = Array.from(data.subarray(FLOW_FEATURES, 2 * FLOW_FEATURES));
+    expect(second.at(-2)).toBeCloseTo(-0.55, 6);
+    expect(second.at(-1)).toBeCloseTo(-0.45, 6);
+    for (const [step, sign] of [1, -1, 1].entries()) {
+      const hats = data.subarray(FLOW_FEATURES * step + 5, FLOW_FEATURES * (step + 1));
+      expect(hats.reduce((a, b) => a + b, 0)).toBeCloseTo(sign, 6);
+    }
   });
 
   it("of a window", () => {

@@ -1,0 +1,184 @@
+"""Trains a model and writes model/SET.onnx.
+
+    /usr/bin/python3 train/train.py sms|sst2 FOLDER      (Debian's python3-torch, after prepare.mjs)
+
+First the network learns to predict the next word of the training texts, then to classify; one channel of the embeddings
+begins as the word's log-count ratio in the training part (naive Bayes). The weights (a running average of them) are those of
+the epoch with the smallest loss on the validation part. FOLDER holds the training and the validation part only: the test part
+is out of reach here.
+"""
+
+import json
+import pathlib
+import sys
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+MODEL = pathlib.Path(__file__).resolve().parent.parent / "model"
+
+SEED = 1
+SETTINGS = {
+    "sms": dict(embedding=32, hidden=64, pretrain=6, epochs=14, rate=0.006, word_drop=0.15, drop=0.4, decay=0.02, last=True),
+    "sst2": dict(embedding=40, hidden=64, pretrain=8, epochs=10, rate=0.006, word_drop=0.2, drop=0.5, decay=0.05, last=True),
+}
+BATCH = 64
+AVERAGE = 0.98
+# Bounds that keep the fixed-point arithmetic of the private inference comfortable.
+MAX_EMBEDDING = 1.0
+MAX_ROW = 60.0
+PAD, UNKNOWN = 0, 1
+
+
+class Classifier(nn.Module):
+    """tokens [B, T] to logits [B, 2]."""
+
+    def __init__(self, words, settings):
+        super().__init__()
+        self.embedding = nn.Embedding(words, settings["embedding"], padding_idx=PAD)
+        self.gru = nn.GRU(settings["embedding"], settings["hidden"], batch_first=True)
+        self.head = nn.Linear(settings["hidden"], 2)
+        self.last = settings["last"]
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        with torch.no_grad():
+            self.embedding.weight[PAD] = 0
+
+    def pool(self, states):
+        return states[:, -1] if self.last else states.mean(1)
+
+    def forward(self, tokens):
+        return self.head(self.pool(self.gru(self.embedding(tokens))[0]))
+
+
+class Trainer(nn.Module):
+    """The model with what only training needs: dropout and the next-word head."""
+
+    def __init__(self, model, settings):
+        super().__init__()
+        self.model, self.settings = model, settings
+        self.next = nn.Linear(settings["hidden"], settings["embedding"])
+
+    def states(self, tokens):
+        """tokens [B, T] to states [B, T, H]."""
+        drop = self.settings["drop"]
+        keep = (torch.rand(len(tokens), 1, self.settings["embedding"]) > drop) / (1 - drop)
+        dropped = (torch.rand(tokens.shape) < self.settings["word_drop"]) & (tokens != PAD)
+        return self.model.gru(self.model.embedding(tokens.masked_fill(dropped, UNKNOWN)) * keep)[0]
+
+    def classify(self, tokens, labels):
+        return F.cross_entropy(self.model.head(F.dropout(self.model.pool(self.states(tokens)), self.settings["drop"])), labels)
+
+    def predict(self, tokens):
+        """Loss of the next word, among the words that occur in the batch (far cheaper than all)."""
+        targets = tokens[:, 1:].reshape(-1)
+        known = targets > UNKNOWN
+        words, targets = torch.unique(targets[known], return_inverse=True)
+        states = F.dropout(self.states(tokens)[:, :-1].reshape(-1, self.settings["hidden"])[known], 0.3)
+        return F.cross_entropy(self.next(states) @ self.model.embedding.weight[words].t(), targets)
+
+
+def naive_bayes(tokens, labels, words):
+    """Log-count ratio of each word, by the texts of each class in which it occurs, with 1 added."""
+    present = torch.zeros(2, words)
+    for row, label in zip(tokens, labels):
+        present[label, row.unique()] += 1
+    rates = (present + 1) / (present.sum(1, keepdim=True) + words)
+    return (rates[1] / rates[0]).log()
+
+
+def row_sums(model):
+    """Per gate row: the largest |pre-activation| that inputs and states could cause, without biases."""
+    gru = model.gru
+    return gru.weight_ih_l0.abs().sum(1) * model.embedding.weight.abs().max() + gru.weight_hh_l0.abs().sum(1)
+
+
+@torch.no_grad()
+def bound(model):
+    model.embedding.weight.clamp_(-MAX_EMBEDDING, MAX_EMBEDDING)
+    factor = (MAX_ROW / row_sums(model)).clamp(max=1)[:, None]
+    model.gru.weight_ih_l0.mul_(factor)
+    model.gru.weight_hh_l0.mul_(factor)
+
+
+def shorter(tokens):
+    """Without the columns in front that are padding in every row: the states after it differ little."""
+    first = int((tokens != PAD).any(0).int().argmax())
+    return tokens[:, max(0, first - 1) :]
+
+
+def train(folder, words, settings):
+    torch.manual_seed(SEED)
+    load = lambda name: torch.from_numpy(np.load(folder / f"{name}.npy")).long()
+    tokens, labels = load("train_tokens"), load("train_labels")
+    held, truth = load("validation_tokens"), load("validation_labels")
+    model = Classifier(words, settings)
+    ratios = naive_bayes(tokens, labels, words)
+    ratios[[PAD, UNKNOWN]] = 0
+    scores = ratios[held].sum(1) + (labels.float().mean() / (1 - labels.float().mean())).log()
+    print(f"naive Bayes: validation accuracy {((scores > 0) == truth).float().mean():.4f}", flush=True)
+    with torch.no_grad():
+        model.embedding.weight[:, 0] = (ratios / 3).clamp(-1, 1)
+    trainer = Trainer(model, settings)
+    average = {k: v.clone() for k, v in model.state_dict().items()}
+    optimizer = torch.optim.AdamW(trainer.parameters(), lr=settings["rate"], weight_decay=settings["decay"])
+    total = (settings["pretrain"] + settings["epochs"]) * -(-len(labels) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings["rate"], total_steps=total, pct_start=0.1)
+    best, best_weights = float("inf"), None
+    for epoch in range(settings["pretrain"] + settings["epochs"]):
+        pretrain = epoch < settings["pretrain"]
+        # batches of like length: less padding to compute
+        order = torch.randperm(len(labels))
+        order = order[torch.sort((tokens[order] != PAD).sum(1) // 4, stable=True).indices]
+        batches = order.split(BATCH)
+        for number in torch.randperm(len(batches)).tolist():
+            index = batches[number]
+            x = shorter(tokens[index])
+            loss = trainer.predict(x) if pretrain else trainer.classify(x, labels[index])
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(trainer.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            bound(model)
+            for name, value in model.state_dict().items():
+                average[name].lerp_(value, 1 - AVERAGE)
+        if pretrain:
+            print(f"epoch {epoch}: next word {loss.item():.3f}; {time.process_time():.0f} s", flush=True)
+            continue
+        current = {k: v.clone() for k, v in model.state_dict().items()}
+        model.load_state_dict(average)
+        with torch.no_grad():
+            logits = model(held)
+        value = F.cross_entropy(logits, truth).item()
+        accuracy = (logits.argmax(1) == truth).float().mean().item()
+        print(f"epoch {epoch}: validation loss {value:.4f}, accuracy {accuracy:.4f}; {time.process_time():.0f} s", flush=True)
+        if value < best:
+            best, best_weights = value, {k: v.clone() for k, v in average.items()}
+        model.load_state_dict(current)
+    model.load_state_dict(best_weights)
+    return model.eval()
+
+
+def main():
+    torch.set_num_threads(1)
+    name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    vocabulary = json.loads((MODEL / f"{name}.json").read_text())
+    model = train(folder, len(vocabulary["words"]), SETTINGS[name])
+    sums = row_sums(model)
+    print(f"row sums: max {sums.max():.1f}, mean {sums.mean():.1f}; embeddings: max {model.embedding.weight.abs().max():.3f}")
+    torch.onnx.export(
+        model,
+        torch.zeros(1, vocabulary["length"], dtype=torch.long),
+        str(MODEL / f"{name}.onnx"),
+        input_names=["tokens"],
+        output_names=["logits"],
+        dynamic_axes={"tokens": {0: "batch"}, "logits": {0: "batch"}},
+        opset_version=13,
+    )
+
+
+if __name__ == "__main__":
+    main()
