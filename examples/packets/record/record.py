@@ -2,10 +2,11 @@
 
     sudo python3 record/record.py FOLDER
 
-Needs tcpdump and the right to capture and to open raw sockets. Writes FOLDER/PART/CLASS-KIND-NN.pcap, headers only: one file a
-session, each with its own servers, sizes, rates and number of clients, drawn from the session's name. Nothing leaves the
-machine: servers are on 127.0.0.1, ordinary clients on 127.1.0.0/16, attackers on 127.66.0.0/16, which is how the windows
-get their labels (src/sets.ts). In half of the attacks ordinary clients go on working beside them.
+Needs tcpdump and the right to capture and to open raw sockets. Goes on where it stopped. Writes
+FOLDER/PART/CLASS-KIND-NN.pcap, headers only: one file a session, each with its own servers, sizes, rates and number of
+clients, drawn from the session's name. Nothing leaves the machine: servers are on 127.0.0.1, ordinary clients on
+127.1.0.0/16, attackers on 127.66.0.0/16, which is how the windows get their labels (src/sets.ts). In half of the attacks
+ordinary clients go on working beside them.
 """
 
 import pathlib
@@ -75,11 +76,11 @@ class Session:
                 pass
 
         thread = threading.Thread(target=run, daemon=True)
-        self.threads.append(thread)
         thread.start()
+        self.threads.append(thread)
 
     def join(self):
-        for thread in self.threads:
+        for thread in list(self.threads):
             thread.join(timeout=max(0.1, self.end + 1 - time.monotonic()))
 
 
@@ -113,7 +114,8 @@ def main():
         for number in numbers:
             for kind, names in KINDS.items():
                 for name in names:
-                    record(folder / part, kind, name, number)
+                    if not (folder / part / f"{kind}-{name}-{number:02d}.pcap").exists():
+                        record(folder / part, kind, name, number)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ MODEL = pathlib.Path(__file__).resolve().parent.parent / "model"
 
 SEED = 1
 SETTINGS = {
-    "sms": dict(embedding=32, hidden=64, pretrain=6, epochs=14, rate=0.006, word_drop=0.15, drop=0.4, decay=0.02, last=True),
-    "sst2": dict(embedding=40, hidden=64, pretrain=8, epochs=10, rate=0.006, word_drop=0.2, drop=0.5, decay=0.05, last=True),
+    "sms": dict(embedding=32, hidden=64, pretrain=6, epochs=14, rate=0.006, word_drop=0.15, drop=0.4, decay=0.02),
+    "sst2": dict(embedding=40, hidden=64, pretrain=8, epochs=10, rate=0.006, word_drop=0.2, drop=0.5, decay=0.05),
 }
 BATCH = 64
 AVERAGE = 0.98
@@ -34,23 +34,21 @@ PAD, UNKNOWN = 0, 1
 
 
 class Classifier(nn.Module):
-    """tokens [B, T] to logits [B, 2]."""
+    """tokens [B, T] to logits [B, 2]: from the last state, and from the sum of the words alone."""
 
     def __init__(self, words, settings):
         super().__init__()
         self.embedding = nn.Embedding(words, settings["embedding"], padding_idx=PAD)
         self.gru = nn.GRU(settings["embedding"], settings["hidden"], batch_first=True)
         self.head = nn.Linear(settings["hidden"], 2)
-        self.last = settings["last"]
+        self.direct = nn.Linear(settings["embedding"], 2, bias=False)
         nn.init.normal_(self.embedding.weight, std=0.1)
         with torch.no_grad():
             self.embedding.weight[PAD] = 0
 
-    def pool(self, states):
-        return states[:, -1] if self.last else states.mean(1)
-
     def forward(self, tokens):
-        return self.head(self.pool(self.gru(self.embedding(tokens))[0]))
+        words = self.embedding(tokens)
+        return self.head(self.gru(words)[0][:, -1]) + self.direct(words.sum(1))
 
 
 class Trainer(nn.Module):
@@ -61,22 +59,25 @@ class Trainer(nn.Module):
         self.model, self.settings = model, settings
         self.next = nn.Linear(settings["hidden"], settings["embedding"])
 
-    def states(self, tokens):
-        """tokens [B, T] to states [B, T, H]."""
+    def words(self, tokens):
+        """tokens [B, T] to embeddings [B, T, E], some of the words and channels dropped."""
         drop = self.settings["drop"]
         keep = (torch.rand(len(tokens), 1, self.settings["embedding"]) > drop) / (1 - drop)
         dropped = (torch.rand(tokens.shape) < self.settings["word_drop"]) & (tokens != PAD)
-        return self.model.gru(self.model.embedding(tokens.masked_fill(dropped, UNKNOWN)) * keep)[0]
+        keep[:, :, 0] = 1  # the log-count ratios
+        return self.model.embedding(tokens.masked_fill(dropped, UNKNOWN)) * keep
 
     def classify(self, tokens, labels):
-        return F.cross_entropy(self.model.head(F.dropout(self.model.pool(self.states(tokens)), self.settings["drop"])), labels)
+        words = self.words(tokens)
+        last = F.dropout(self.model.gru(words)[0][:, -1], self.settings["drop"])
+        return F.cross_entropy(self.model.head(last) + self.model.direct(words.sum(1)), labels)
 
     def predict(self, tokens):
         """Loss of the next word, among the words that occur in the batch (far cheaper than all)."""
         targets = tokens[:, 1:].reshape(-1)
         known = targets > UNKNOWN
         words, targets = torch.unique(targets[known], return_inverse=True)
-        states = F.dropout(self.states(tokens)[:, :-1].reshape(-1, self.settings["hidden"])[known], 0.3)
+        states = F.dropout(self.model.gru(self.words(tokens))[0][:, :-1].reshape(-1, self.settings["hidden"])[known], 0.3)
         return F.cross_entropy(self.next(states) @ self.model.embedding.weight[words].t(), targets)
 
 
@@ -121,6 +122,8 @@ def train(folder, words, settings):
     print(f"naive Bayes: validation accuracy {((scores > 0) == truth).float().mean():.4f}", flush=True)
     with torch.no_grad():
         model.embedding.weight[:, 0] = (ratios / 3).clamp(-1, 1)
+        model.direct.weight.zero_()
+        model.direct.weight[:, 0] = torch.tensor([-1.0, 1.0])
     trainer = Trainer(model, settings)
     average = {k: v.clone() for k, v in model.state_dict().items()}
     optimizer = torch.optim.AdamW(trainer.parameters(), lr=settings["rate"], weight_decay=settings["decay"])
