@@ -48,7 +48,11 @@ function scores(table, i) {
   const right = table[i][i];
   const precision = right / Math.max(1, sum(table.map((row) => row[i])));
   const recall = right / Math.max(1, sum(table[i]));
-  return { precision, recall, f1: (2 * right) / Math.max(1, sum(table.map((row) => row[i])) + sum(table[i])) };
+  return {
+    precision,
+    recall,
+    f1: (2 * right) / Math.max(1, sum(table.map((row) => row[i])) + sum(table[i])),
+  };
 }
 const percent = (share) => `${(100 * share).toFixed(2)} %`;
 const macroF1 = (table) => sum(set.classes.map((_, i) => scores(table, i).f1)) / set.classes.length;

@@ -23,22 +23,25 @@ const INVENTED: [TextSet, string, number][] = [
 ];
 
 describe("the shipped models", () => {
-  it.each([sms, sst2])("decide as expected of invented texts, in fixed point as in float: $name", async (set) => {
-    const compiled = compile(await loadModel(set.model));
-    const network = instantiate(compiled.plan, { batch: 1 });
-    const vocabulary = await loadVocabulary(set.vocabulary);
-    for (const [, text, label] of INVENTED.filter(([s]) => s === set)) {
-      const inputs = { tokens: tokens(text, set.split, vocabulary) };
-      const values = prepareInputs(network, inputs, compiled.publicTensors);
-      const float = runClear(network.program, compiled.tensors, values).logits!;
-      const fixed = runExact(network.program, compiled.plan, compiled.tensors, values).logits!;
-      expect(largest(float), text).toBe(label);
-      expect(largest(fixed), text).toBe(label);
-      float.forEach((v, i) => {
-        expect(Math.abs(v - fixed[i]!)).toBeLessThan(0.01);
-      });
-    }
-  });
+  it.each([sms, sst2])(
+    "decide as expected of invented texts, in fixed point as in float: $name",
+    async (set) => {
+      const compiled = compile(await loadModel(set.model));
+      const network = instantiate(compiled.plan, { batch: 1 });
+      const vocabulary = await loadVocabulary(set.vocabulary);
+      for (const [, text, label] of INVENTED.filter(([s]) => s === set)) {
+        const inputs = { tokens: tokens(text, set.split, vocabulary) };
+        const values = prepareInputs(network, inputs, compiled.publicTensors);
+        const float = runClear(network.program, compiled.tensors, values).logits!;
+        const fixed = runExact(network.program, compiled.plan, compiled.tensors, values).logits!;
+        expect(largest(float), text).toBe(label);
+        expect(largest(fixed), text).toBe(label);
+        float.forEach((v, i) => {
+          expect(Math.abs(v - fixed[i]!)).toBeLessThan(0.01);
+        });
+      }
+    },
+  );
 
   it.each([sms, sst2])("are small: $name", async ({ model, vocabulary }) => {
     expect((await stat(model)).size).toBeLessThan(1.5e6);
@@ -55,10 +58,15 @@ describe("the parts of a set", () => {
     for (const [name, text] of Object.entries(files)) await writeFile(join(path, name), text, "latin1");
     return path;
   }
-  const word = (i: number) => [..."abcdefghij"].map((c) => String.fromCharCode(c.charCodeAt(0) + ((i * 7) % 13))).join("") + "x".repeat(i);
+  const word = (i: number) =>
+    [..."abcdefghij"].map((c) => String.fromCharCode(c.charCodeAt(0) + ((i * 7) % 13))).join("") +
+    "x".repeat(i);
 
   it("of messages have the same share of spam and no message twice", async () => {
-    const rows = Array.from({ length: 100 }, (_, i) => `${i % 10 === 0 ? "spam" : "ham"},"${word(i)}, £ ${i}",,,`);
+    const rows = Array.from(
+      { length: 100 },
+      (_, i) => `${i % 10 === 0 ? "spam" : "ham"},"${word(i)}, £ ${i}",,,`,
+    );
     const path = await folder({ "data.csv": ["v1,v2,,,", ...rows, rows[3], rows[20]].join("\r\n") });
     const texts = await sms.texts(path);
     const count = (list: { label: number }[]) => [list.length, list.filter((t) => t.label === 1).length];
@@ -74,7 +82,8 @@ describe("the parts of a set", () => {
   });
 
   it("of sentences are the published ones, with a tenth for validation", async () => {
-    const lines = (from: number, n: number) => Array.from({ length: n }, (_, i) => `${word(from + i)} .\t${i % 2}\n`).join("");
+    const lines = (from: number, n: number) =>
+      Array.from({ length: n }, (_, i) => `${word(from + i)} .\t${i % 2}\n`).join("");
     const path = await folder({ "train.tsv": lines(0, 50), "dev.tsv": lines(50, 10) });
     const { train, validation, test } = await sst2.texts(path);
     expect([train.length, validation.length, test.length]).toEqual([45, 5, 10]);
@@ -84,7 +93,9 @@ describe("the parts of a set", () => {
   });
 
   it("name the row that is something else", async () => {
-    await expect(sms.texts(await folder({ "data.csv": "v1,v2\nham,a\neggs,b\n" }))).rejects.toThrow(/row 3 begins neither/);
+    await expect(sms.texts(await folder({ "data.csv": "v1,v2\nham,a\neggs,b\n" }))).rejects.toThrow(
+      /row 3 begins neither/,
+    );
     const path = await folder({ "train.tsv": "good\t1\nbad\n", "dev.tsv": "" });
     await expect(sst2.texts(path)).rejects.toThrow(/line 2 is no sentence/);
   });

@@ -7,7 +7,9 @@ describe("words", () => {
     expect(smsWords("WIN £500! Call 09061701461 or txt 80086, 2nd of 3")).toEqual(
       "win pounds <number> ! call telephonenumber or txt shortcode <number> nd of <number>".split(" "),
     );
-    expect(smsWords("see www.example.com/80086 or a12345678@example.com")).toEqual(["see", "<url>", "or", "a", "<email>"].filter((w) => w !== "a"));
+    expect(smsWords("see www.example.com/80086 or a12345678@example.com")).toEqual(
+      ["see", "<url>", "or", "a", "<email>"].filter((w) => w !== "a"),
+    );
   });
 
   it("of a sentence are the same however it is typed", () => {

@@ -38,7 +38,7 @@ const chosen = [...counts]
   .slice(0, settings.most - CLASS_TOKENS.length)
   .map(([word]) => word);
 const vocabulary = { length: settings.length, words: [...CLASS_TOKENS, ...chosen] };
-await writeFile(set.vocabulary, `${JSON.stringify(vocabulary)}\n`);
+await writeFile(set.vocabulary, `${JSON.stringify(vocabulary, null, 2)}\n`);
 
 for (const part of ["train", "validation"]) {
   const list = texts[part];
