@@ -1,7 +1,7 @@
 /** The model owner's side: shares a compiled model and gives each server its own share. */
 import { type Compiled, planHash, Ring, SottoError, shareTensors, systemRandom } from "@sotto/core";
 import { encodeBundle, encodeTables, modelName } from "@sotto/wire";
-import { z } from "zod";
+import * as z from "zod/mini";
 import {
   type CallOptions,
   type Cluster,
@@ -20,7 +20,7 @@ export interface DeployOptions extends CallOptions {
 
 const stored = z.object({
   plan: z.string(),
-  replaces: z.object({ version: z.string(), plan: z.string() }).nullish(),
+  replaces: z.nullish(z.object({ version: z.string(), plan: z.string() })),
 });
 const ready = z.object({ deployment: z.string() });
 

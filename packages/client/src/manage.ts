@@ -1,13 +1,13 @@
 /** What the servers hold, and removing it. */
 import { PROFILES, SottoError } from "@sotto/core";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { type Deadline, modelPath, parse, type ServerApi } from "./cluster.js";
 import { type RetryOptions, withRetries } from "./retry.js";
 
 const held = z.object({
   name: z.string(),
   ready: z.boolean(),
-  reason: z.string().optional(),
+  reason: z.optional(z.string()),
   versions: z.array(
     z.object({
       version: z.string(),
@@ -52,7 +52,7 @@ export async function listModels(
   );
 }
 
-const line = z.object({ roundTripMs: z.number().optional() });
+const line = z.object({ roundTripMs: z.optional(z.number()) });
 
 export async function roundTripBetween(
   servers: Servers,

@@ -1,7 +1,7 @@
 /** What is public of a model: fetched from both servers, and checked before anything is shared. */
 import { type Plan, planHash, SottoError, type Tensor } from "@sotto/core";
 import { checkPlan, decodeTables } from "@sotto/wire";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { type CallOptions, type Deadline, modelPath, type ServerApi } from "./cluster.js";
 import { isPassing, type RetryOptions, withRetries } from "./retry.js";
 

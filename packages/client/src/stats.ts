@@ -1,5 +1,5 @@
 /** What a private run was, put together from both servers' measurements. */
-import { z } from "zod";
+import * as z from "zod/mini";
 
 const saw = z.object({ input: z.string(), message: z.string() });
 

@@ -9,7 +9,7 @@
  * deployments do not belong together, even of the same plan.
  */
 import { type Plan, SottoError, type Tensor, tableHash, tensorShareBytes } from "@sotto/core";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { issuesText } from "./issues.js";
 import { readJson } from "./json.js";
 import { id } from "./messages.js";

@@ -1,6 +1,6 @@
 /** Errors as they cross the wire. */
 import { type ErrorCode, SottoError } from "@sotto/core";
-import { z } from "zod";
+import * as z from "zod/mini";
 
 const CODES = [
   "bad-model",
@@ -27,7 +27,7 @@ const MAX_MESSAGE = 2000;
 export const errorCode = z.enum(CODES);
 
 /** An error as another party, or an HTTP reply, states it. */
-export const statedError = z.object({ code: errorCode, message: z.string().max(MAX_MESSAGE) });
+export const statedError = z.object({ code: errorCode, message: z.string().check(z.maxLength(MAX_MESSAGE)) });
 export type StatedError = z.infer<typeof statedError>;
 
 /**

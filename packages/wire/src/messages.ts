@@ -3,7 +3,7 @@
  * docs/protocol.md, "Sessions". Ids are fresh and random; `plan` is a plan's hash unless said otherwise.
  */
 import { SottoError } from "@sotto/core";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { errorCode } from "./codes.js";
 import { CONTROL_TAG, HEADER_BYTES, ROLES, writeHeader } from "./frame.js";
 import { issuesText } from "./issues.js";
@@ -15,38 +15,48 @@ export const PROTOCOL_VERSION = 2;
 /** Longest name of a model; a name is also a file's name. */
 export const modelName = z
   .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/,
-    "expected 1 to 100 letters, digits, dots, dashes or underscores",
+  .check(
+    z.regex(
+      /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/,
+      "expected 1 to 100 letters, digits, dots, dashes or underscores",
+    ),
   );
 
 /** 16 random bytes, hex: a session, a deal, a set-up, a deployment, a start of a process. */
-export const id = z.string().regex(/^[0-9a-f]{32}$/, "expected 32 hex digits");
+export const id = z.string().check(z.regex(/^[0-9a-f]{32}$/, "expected 32 hex digits"));
 /** SHA-256 or a seed, hex. */
-export const hex32 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits");
+export const hex32 = z.string().check(z.regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"));
 
 const MAX_SIZE = 2 ** 24;
-export const sizes = z.record(z.string().max(200), z.number().int().min(0).max(MAX_SIZE));
+export const sizes = z.record(
+  z.string().check(z.maxLength(200)),
+  z.int().check(z.minimum(0), z.maximum(MAX_SIZE)),
+);
 
 /** What a session of a stream runs: so many time steps, from the state that the one before left. */
 export const chunk = z.object({
-  steps: z.number().int().min(1).max(MAX_SIZE),
+  steps: z.int().check(z.minimum(1), z.maximum(MAX_SIZE)),
   kind: z.enum(["start", "continue", "renew"]),
 });
 
-const text = z.string().max(2000);
+const text = z.string().check(z.maxLength(2000));
 const type = <T extends string>(name: T) => z.literal(name);
 
 export const controlMessage = z.discriminatedUnion("type", [
   /** First message of both sides. `boot` is drawn at the start of a process: another one has lost its memory. */
   z.object({ type: type("welcome"), version: z.number(), role: z.enum(ROLES), boot: id }),
   /** The answer to a message that asked for something. `about`: its session or set-up, or "" for the connection. */
-  z.object({ type: type("refused"), about: z.string().max(100), code: errorCode, message: text }),
+  z.object({
+    type: type("refused"),
+    about: z.string().check(z.maxLength(100)),
+    code: errorCode,
+    message: text,
+  }),
   /** Is anybody there? Link answers by itself. */
   z.object({ type: type("ping") }),
   z.object({ type: type("pong") }),
   /** A data frame arrived whose tag nobody expects. */
-  z.object({ type: type("unknown-frame"), tag: z.string().max(16), number: z.number() }),
+  z.object({ type: type("unknown-frame"), tag: z.string().check(z.maxLength(16)), number: z.number() }),
 
   /** Server 0 to server 1: set this model up under this id. `deployment` says whose shares belong together. */
   z.object({ type: type("setup"), setup: id, name: modelName, plan: hex32, deployment: id }),
@@ -63,7 +73,7 @@ export const controlMessage = z.discriminatedUnion("type", [
   z.object({ type: type("changed") }),
 
   /** Server 0 to the dealer: randomness for one session. */
-  z.object({ type: type("deal"), session: id, setup: id, plan: hex32, sizes, chunk: chunk.optional() }),
+  z.object({ type: type("deal"), session: id, setup: id, plan: hex32, sizes, chunk: z.optional(chunk) }),
   /** The dealer to each server: its seed for this session, and the id of the randomness. */
   z.object({
     type: type("dealt"),
@@ -72,18 +82,14 @@ export const controlMessage = z.discriminatedUnion("type", [
     setup: id,
     plan: hex32,
     sizes,
-    chunk: chunk.optional(),
+    chunk: z.optional(chunk),
     seed: hex32,
   }),
   /** A server to the dealer: so many more stages may be sent. */
   z.object({
     type: type("credit"),
     deal: id,
-    stages: z
-      .number()
-      .int()
-      .min(1)
-      .max(2 ** 20),
+    stages: z.int().check(z.minimum(1), z.maximum(2 ** 20)),
   }),
   /** Between the servers: this is what I am about to run. `run` is the run hash; `nonce` is this server's part of
    *  the seed with which both refresh the output's shares, unknown to the dealer and to clients. */

@@ -1,55 +1,48 @@
 /** A plan that came from somebody else: is it one? What it means is for core's instantiate() to judge. */
 import { PLAN_VERSION, type Plan, PROFILES, SottoError } from "@sotto/core";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { issuesText } from "./issues.js";
 
-const dimension = z.union([z.number().int().min(0), z.string()]);
-const shape = z.array(
-  z
-    .number()
-    .int()
-    .min(0)
-    .max(2 ** 31),
-);
-const scale = z.number().int().min(0).max(63);
+const natural = z.int().check(z.minimum(0));
+const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+const dimension = z.union([natural, z.string()]);
+const shape = z.array(natural.check(z.maximum(2 ** 31)));
+const scale = natural.check(z.maximum(63));
 const finite = z.number();
 /** An integer bound of a value. */
-const bound = z
-  .number()
-  .int()
-  .min(0)
-  .max(2 ** 53);
+const bound = natural.check(z.maximum(2 ** 53));
 const named = z.looseObject({ name: z.string() });
 
 const MAX_WORDS = 2 ** 31;
 
-const count = z.number().int().min(1).max(MAX_WORDS);
-const positive = z.number().positive();
+const count = z.int().check(z.minimum(1), z.maximum(MAX_WORDS));
+const pad = natural.check(z.maximum(MAX_WORDS));
+const positive = z.number().check(z.positive());
 const activation = z.looseObject({
   name: z.string(),
-  alpha: finite.optional(),
-  beta: finite.optional(),
+  alpha: z.optional(finite),
+  beta: z.optional(finite),
 });
 
 /** What the walk computes with, by kind of layer; whether it makes sense together is for the walk to say. */
-const FIELDS: Record<string, z.ZodType | undefined> = {
+const FIELDS: Record<string, z.ZodMiniType | undefined> = {
   gru: z.looseObject({
     hidden: count,
-    gate: activation.optional(),
-    candidate: activation.optional(),
-    clip: positive.optional(),
-    stateBound: positive.optional(),
+    gate: z.optional(activation),
+    candidate: z.optional(activation),
+    clip: z.optional(positive),
+    stateBound: z.optional(positive),
   }),
   dense: z.looseObject({ features: count }),
-  embedding: z.looseObject({ table: z.string(), most: positive.optional() }),
+  embedding: z.looseObject({ table: z.string(), most: z.optional(positive) }),
   activation: z.looseObject({ activation }),
-  affine: z.looseObject({ shapes: z.object({ scale: shape.optional(), offset: shape.optional() }) }),
-  reduce: z.looseObject({ fn: z.enum(["sum", "mean", "max"]), axes: z.array(z.number().int()) }),
+  affine: z.looseObject({ shapes: z.object({ scale: z.optional(shape), offset: z.optional(shape) }) }),
+  reduce: z.looseObject({ fn: z.enum(["sum", "mean", "max"]), axes: z.array(z.int()) }),
   conv1d: z.looseObject({
     stride: count,
     dilation: count,
     groups: count,
-    pads: z.tuple([count.or(z.literal(0)), count.or(z.literal(0))]),
+    pads: z.tuple([pad, pad]),
     shape: z.tuple([count, count, count]),
   }),
 };
@@ -61,9 +54,9 @@ const layer = z
     inputs: z.array(z.string()),
     outputs: z.array(z.string()),
   })
-  .superRefine((value, context) => {
-    for (const issue of FIELDS[value.op]?.safeParse(value).error?.issues ?? [])
-      context.addIssue({ code: "custom", path: [...issue.path], message: issue.message });
+  .check(({ value, issues }) => {
+    for (const { path, message } of FIELDS[value.op]?.safeParse(value).error?.issues ?? [])
+      issues.push({ code: "custom", path: [...path], message, input: value });
   });
 
 const plan = z.object({
@@ -74,7 +67,7 @@ const plan = z.object({
       name: z.string(),
       shape: z.array(dimension),
       kind: z.enum(["real", "token", "length"]),
-      mask: z.object({ input: z.string(), value: finite, edge: z.enum(["start", "end"]) }).optional(),
+      mask: z.optional(z.object({ input: z.string(), value: finite, edge: z.enum(["start", "end"]) })),
     }),
   ),
   outputs: z.array(named),
@@ -88,15 +81,15 @@ const plan = z.object({
       .object({
         name: z.string(),
         kind: z.enum(["matrix", "vector"]),
-        rows: z.number().int().min(1),
-        cols: z.number().int().min(1),
+        rows: z.int().check(z.minimum(1)),
+        cols: z.int().check(z.minimum(1)),
         scale,
         bound: finite,
       })
-      .refine((t) => t.rows * t.cols <= MAX_WORDS, "too many words"),
+      .check(z.refine((t) => t.rows * t.cols <= MAX_WORDS, "too many words")),
   ),
-  publicTensors: z.array(z.object({ name: z.string(), shape, sha256: z.string().regex(/^[0-9a-f]{64}$/) })),
-  folds: z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/)),
+  publicTensors: z.array(z.object({ name: z.string(), shape, sha256: hash })),
+  folds: z.record(z.string(), hash),
   gruBounds: z.record(
     z.string(),
     z.object({ scale, x: bound, h: bound, z: bound, r: bound, v: bound, n: bound }),

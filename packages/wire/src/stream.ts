@@ -10,7 +10,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { SottoError } from "@sotto/core";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { statedError } from "./codes.js";
 import { hex32, id, sizes } from "./messages.js";
 
@@ -29,16 +29,16 @@ export const streamOpen = z.object({
   /** Sizes that the model leaves open, but for that of time. */
   sizes,
   /** Time steps of each chunk. */
-  steps: z.number().int().min(1).max(MAX_STEPS),
+  steps: z.int().check(z.minimum(1), z.maximum(MAX_STEPS)),
   /** A bearer token, for servers that take one in place of a certificate. */
-  token: z.string().max(4096).optional(),
+  token: z.optional(z.string().check(z.maxLength(4096))),
 });
 export type StreamOpen = z.infer<typeof streamOpen>;
 
 /** The server's messages in text. */
 export const streamState = z.discriminatedUnion("type", [
   /** @param inFlight chunks that may be on their way at the same time. */
-  z.object({ type: z.literal("opened"), inFlight: z.number().int().min(1), idleMs: z.number() }),
+  z.object({ type: z.literal("opened"), inFlight: z.int().check(z.minimum(1)), idleMs: z.number() }),
   z.object({ type: z.literal("error"), ...statedError.shape }),
 ]);
 export type StreamState = z.infer<typeof streamState>;

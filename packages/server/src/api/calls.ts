@@ -5,7 +5,7 @@
 import { type Sizes, SottoError } from "@sotto/core";
 import { hex32, id, modelName } from "@sotto/wire";
 import type { FastifyRequest } from "fastify";
-import type { z } from "zod";
+import { safeParse, type z } from "zod";
 import type { Audit, AuditEvent } from "../clients/audit.js";
 import { type Caller, type Callers, limited } from "../clients/callers.js";
 import { checkSizes, type Limiter } from "../clients/limits.js";
@@ -100,8 +100,8 @@ export function ended(
 }
 
 /** @throws SottoError bad-input; the value is not quoted. */
-export function checked<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
-  const parsed = schema.safeParse(value);
+export function checked<S extends z.core.$ZodType>(schema: S, value: unknown, what: string): z.output<S> {
+  const parsed = safeParse(schema, value);
   if (parsed.success) return parsed.data;
   if (value === undefined)
     throw new SottoError("bad-input", `${what} is missing; docs/api.md says what it holds`);

@@ -137,12 +137,12 @@ function headerParameters(headers: z.ZodObject): Operation["parameters"] {
   return Object.entries(headers.shape).map(([name, schema]) => ({
     name,
     in: "header",
-    required: !(schema as z.ZodType).safeParse(undefined).success,
-    schema: jsonSchema(schema as z.ZodType),
+    required: !z.safeParse(schema, undefined).success,
+    schema: jsonSchema(schema),
   }));
 }
 
-function jsonSchema(schema: z.ZodType): Record<string, unknown> {
+function jsonSchema(schema: z.core.$ZodType): Record<string, unknown> {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { target: "draft-2020-12" });
   return rest;
 }

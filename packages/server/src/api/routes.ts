@@ -10,9 +10,11 @@ import type { CallerRole } from "../clients/callers.js";
 export const OCTETS = "application/octet-stream";
 
 const party = z.literal([0, 1]).describe("Which of the two servers this is.");
-const plan = hex32.describe("SHA-256 of the plan, hex.");
+const plan = hex32.check(z.describe("SHA-256 of the plan, hex."));
 const profile = z.enum(PROFILES).describe("lan: five or six rounds a step; wan: fewer, for more work.");
-const version = id.describe("A version of a model is one deployment of it: the same id at both servers.");
+const version = id.check(
+  z.describe("A version of a model is one deployment of it: the same id at both servers."),
+);
 
 const tensor = z.object({
   name: z.string(),
@@ -51,7 +53,7 @@ export const schemas = {
         ready: z.boolean(),
         reason: z.string().optional().describe("Why the model is not ready."),
         hash: plan,
-        version: version.describe("The version that is served."),
+        version: version.check(z.describe("The version that is served.")),
         versions: z
           .array(z.object({ version, hash: plan, profile, stored: z.iso.datetime(), served: z.boolean() }))
           .describe("All that this server holds, newest first."),
@@ -62,7 +64,7 @@ export const schemas = {
   model: z.object({
     name: modelName,
     versions: z.array(z.string()).describe("Newest first."),
-    version: version.describe("The version described here, which is served."),
+    version: version.check(z.describe("The version described here, which is served.")),
     platform: z.literal("sotto"),
     inputs: z.array(input),
     outputs: z.array(tensor),
@@ -93,10 +95,10 @@ export const schemas = {
 } as const;
 
 export const inferHeaders = z.object({
-  "sotto-session": id.describe(
-    "16 fresh random bytes, hex, the same at both servers: one input, one session.",
+  "sotto-session": id.check(
+    z.describe("16 fresh random bytes, hex, the same at both servers: one input, one session."),
   ),
-  "sotto-plan": plan.describe("The plan that the client expects; another one is refused."),
+  "sotto-plan": plan.check(z.describe("The plan that the client expects; another one is refused.")),
   "sotto-sizes": z
     .string()
     .optional()
@@ -105,8 +107,8 @@ export const inferHeaders = z.object({
 });
 
 export const tablesHeaders = z.object({
-  "sotto-plan": plan
-    .optional()
+  "sotto-plan": z
+    .optional(plan)
     .describe("The plan that the tables belong to; by default that of the version served."),
 });
 
