@@ -21,11 +21,14 @@ import { isPassing, type Retry, type RetryOptions, withRetries } from "./retry.j
 import { type InferStats, merge, type ServerStats, serverStats } from "./stats.js";
 import { ModelStream, type StreamOptions } from "./stream.js";
 
+/** The input as it goes to server 0 and to server 1: little-endian 64-bit words that add up to it. */
+export type Shares = readonly [Uint8Array, Uint8Array];
+
 /** What an inference is doing. An attempt that is repeated has fresh shares and a fresh session. */
 export type Progress =
   | { stage: "sharing"; attempt: number }
   /** The shares are on their way to the servers. */
-  | { stage: "sent"; attempt: number; session: string; bytes: number }
+  | { stage: "sent"; attempt: number; session: string; bytes: number; shares: Shares }
   /** A server has answered, with figures of its own. */
   | { stage: "server"; server: 0 | 1; stats: ServerStats }
   | ({ stage: "retrying" } & Retry)
@@ -35,6 +38,11 @@ export interface InferOptions extends CallOptions, RetryOptions {
   /** Values outside the declared range: an error (default), or brought to the range's end. */
   outside?: "refuse" | "clip";
   onProgress?: (progress: Progress) => void;
+  /**
+   * So many bytes of what each server received in the first round are in `stats.saw`, up to 2048 (default 8): openings of this
+   * input and of nothing else.
+   */
+  look?: number;
 }
 
 export type Outputs = Record<string, { shape: number[]; data: Float64Array }>;
@@ -95,7 +103,13 @@ export class RemoteModel {
       const attempt = async (number: number) => {
         say({ stage: "sharing", attempt: number });
         const shares = shareInputs(this.ring, network, values);
-        return this.send(shares, asciiJson(sizes), deadline.signal, number, say);
+        return this.send(
+          shares,
+          { sizes: asciiJson(sizes), look: options.look },
+          deadline.signal,
+          number,
+          say,
+        );
       };
       const [a, b] = await withRetries(
         options,
@@ -143,8 +157,8 @@ export class RemoteModel {
 
   /** One attempt. */
   private async send(
-    shares: readonly [Uint8Array, Uint8Array],
-    sizes: string,
+    shares: Shares,
+    { sizes, look }: { sizes: string; look: number | undefined },
     signal: AbortSignal,
     attempt: number,
     say: (progress: Progress) => void,
@@ -155,6 +169,7 @@ export class RemoteModel {
       "sotto-session": session,
       "sotto-plan": this.hash,
       "sotto-sizes": sizes,
+      ...(look === undefined ? {} : { "sotto-look": String(look) }),
     };
     const both = new AbortController();
     const cancel = () => both.abort(signal.reason);
@@ -176,7 +191,7 @@ export class RemoteModel {
     };
     try {
       const asked = [ask(0), ask(1)] as const;
-      say({ stage: "sent", attempt, session, bytes: shares[0].length + shares[1].length });
+      say({ stage: "sent", attempt, session, bytes: shares[0].length + shares[1].length, shares });
       // one server cannot finish without the other: the first failure ends both
       const [a, b] = await Promise.all(asked);
       if (a.version === b.version) return [a, b] as const;

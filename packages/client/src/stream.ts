@@ -23,7 +23,7 @@ import {
   streamState,
 } from "@sotto/wire";
 import { type CallOptions, modelPath, parse, type ServerApi, type Socket } from "./cluster.js";
-import type { Outputs } from "./model.js";
+import type { Outputs, Shares } from "./model.js";
 import { type InferStats, merge, type ServerStats, serverStats } from "./stats.js";
 
 export interface StreamOptions extends CallOptions {
@@ -33,6 +33,10 @@ export interface StreamOptions extends CallOptions {
   steps?: number;
   /** Values outside the declared range: an error (default), or brought to the range's end. */
   outside?: "refuse" | "clip";
+  /** See InferOptions; of each chunk. */
+  look?: number;
+  /** Each chunk's input, just before it goes to the servers. */
+  onSent?: (shares: Shares) => void;
 }
 
 export interface StepResult {
@@ -43,7 +47,7 @@ export interface StepResult {
 
 interface Chunk {
   network: Network;
-  shares: [Uint8Array, Uint8Array];
+  shares: Shares;
   began: number;
   results: [Result?, Result?];
   resolve: (result: StepResult) => void;
@@ -68,7 +72,7 @@ export class ModelStream {
   /** Time steps of a chunk: step() takes so many, or a multiple. */
   readonly steps: number;
   private readonly context: StreamContext;
-  private readonly outside: "refuse" | "clip" | undefined;
+  private readonly options: StreamOptions;
   private readonly id = [...systemRandom(16)].map((b) => b.toString(16).padStart(2, "0")).join("");
   private readonly sockets: Socket[] = [];
   private readonly opened: (() => void)[] = [];
@@ -83,7 +87,7 @@ export class ModelStream {
 
   private constructor(context: StreamContext, options: StreamOptions) {
     this.context = context;
-    this.outside = options.outside;
+    this.options = options;
     this.steps = context.streaming.shape.steps;
   }
 
@@ -129,7 +133,7 @@ export class ModelStream {
     // all of them are checked before any is sent
     const chunks = parts.map((part, i) => {
       const network = streaming.chunk(streaming.kindOf(this.prepared + i));
-      const values = prepareInputs(network, part, tables, { outside: this.outside });
+      const values = prepareInputs(network, part, tables, { outside: this.options.outside });
       return { network, shares: shareInputs(ring, network, values) };
     });
     const results = chunks.map(
@@ -179,6 +183,8 @@ export class ModelStream {
     socket.onClose = (error) => this.fail(new SottoError(error.code, `${server.name}: ${error.message}`));
     const { sizes, steps } = streaming.shape;
     const open: StreamOpen = { type: "open", stream: this.id, plan: hash, sizes, steps };
+    const { look } = this.options;
+    if (look !== undefined) open.look = look;
     // a browser could not put it into a header
     if (server.token !== undefined) open.token = server.token;
     socket.send(JSON.stringify(open));
@@ -222,6 +228,7 @@ export class ModelStream {
     while (first !== undefined && this.sent < this.prepared && this.sent - first < this.inFlight) {
       const number = this.sent++;
       const { shares } = this.chunks.get(number)!;
+      this.options.onSent?.(shares);
       this.sockets.forEach((socket, i) => {
         socket.send(encodeStep(number, shares[i]!));
       });

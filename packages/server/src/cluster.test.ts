@@ -1,6 +1,6 @@
 /** The whole path over real sockets: deploy, infer, costs, many at once, deployed anew. */
 import { deploy } from "@sotto/client";
-import { compile, cost, instantiate, planHash, Ring } from "@sotto/core";
+import { compile, cost, inputBytesOpened, instantiate, planHash, Ring } from "@sotto/core";
 import { randomGru } from "@sotto/core/testing";
 import { HEADER_BYTES } from "@sotto/wire";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -61,6 +61,32 @@ describe("a cluster", () => {
     expect(seed).toBeLessThan(500);
     for (const { input, message } of stats.saw) expect([input.length, message.length]).toEqual([16, 16]);
     for (const ms of [stats.onlineMs, stats.offlineMs, stats.totalMs]) expect(ms).toBeGreaterThan(0);
+  });
+
+  it("shows a client who asks more of the openings of its input, and nothing else", async () => {
+    const model = await cluster.client().model("small");
+    const { program } = instantiate(small.compiled.plan, {});
+    const most = inputBytesOpened(program);
+    expect(most).toBeGreaterThan(8);
+    const shown = await Promise.all([0, 10, 2048].map((look) => model.infer(small.input(1), { look })));
+    const lengths = shown.map(({ stats }) => stats.saw.map(({ message }) => message.length / 2));
+    expect(lengths).toEqual([0, 10, most].map((bytes) => [bytes, bytes]));
+    await expect(model.infer(small.input(1), { look: 2049 })).rejects.toMatchObject({
+      code: "bad-input",
+      message: expect.stringMatching(/header sotto-look: .*2048/),
+    });
+    const seen: string[] = [];
+    const stream = await model.stream({
+      look: 3,
+      onSent: (shares) => {
+        seen.push(...shares.map((s) => Buffer.from(s.subarray(0, 8)).toString("hex")));
+      },
+    });
+    const x = { shape: [1, 1, 4], data: small.input(1).x!.data.slice(0, 4) };
+    const { stats } = await stream.step({ x });
+    expect(stats.saw.map(({ message }) => message.length / 2)).toEqual([3, 3]);
+    expect(stats.saw.map(({ input }) => input)).toEqual(seen);
+    await stream.close();
   });
 
   it("runs many sessions at once, and keeps nothing of them", async () => {

@@ -90,7 +90,7 @@ describe("a configuration", () => {
       [
         loadServerConfig,
         SERVER.replace("dealer:", "dealr:"),
-        /unknown key dealr; expected the keys party, data, http, peer, dealer, tls, limits, metrics, clients, cors, audit, log/,
+        /unknown key dealr; expected the keys party, data, http, plainHttp, peer, dealer, tls, limits, metrics, clients, cors, audit, log/,
       ],
       [
         loadServerConfig,
@@ -101,6 +101,18 @@ describe("a configuration", () => {
         loadServerConfig,
         `${SERVER}limits: {sessionTimeoutMs: 1}`,
         /limits.sessionTimeoutMs: expected a number of 100 or more, found 1/,
+      ],
+      ...["0.0.0.0", "10.0.0.7", "::", "localhost"].map(
+        (host): [(path: string) => unknown, string, RegExp] => [
+          loadServerConfig,
+          `${SERVER}clients: {tokens: t.yaml}\nplainHttp: {host: "${host}", port: 1}`,
+          /plainHttp.host: expected 127.0.0.1 or ::1: without TLS anybody on the way could read .*proxy.*, found "/,
+        ],
+      ),
+      [
+        loadServerConfig,
+        `${SERVER}plainHttp: {host: 127.0.0.1, port: 1}`,
+        /plainHttp: needs clients.tokens: without TLS there are no certificates/,
       ],
       [loadDealerConfig, TLS, /listen: expected object, found nothing/],
       [loadDealerConfig, "listen: {host", /not YAML/],

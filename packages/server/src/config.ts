@@ -5,6 +5,7 @@ import { type Address, explain, type IdentityPaths, readYaml } from "@sotto/wire
 import { z } from "zod";
 import { clientLimits } from "./clients/limits.js";
 import { absoluteMetrics, type MetricsConfig, metricsConfig } from "./observe/config.js";
+import { isLoopback } from "./party/loopback.js";
 
 const address = z.strictObject({ host: z.string().min(1), port: z.number().int().min(0).max(65535) });
 const tls = z.strictObject({ ca: z.string().min(1), cert: z.string().min(1), key: z.string().min(1) });
@@ -82,6 +83,15 @@ const cors = z.strictObject({
     .min(1),
 });
 
+/** The HTTP API without TLS, for a proxy or a web page on the same machine. */
+const plainHttp = address.extend({
+  host: z.string().refine(isLoopback, {
+    error:
+      "expected 127.0.0.1 or ::1: without TLS anybody on the way could read tokens and shares. " +
+      "For other machines let a proxy that has a certificate listen there, and forward to this port",
+  }),
+});
+
 /** Without a file, audit lines go into the log. */
 const audit = z.strictObject({ file: z.string().min(1) });
 
@@ -91,6 +101,7 @@ const serverConfig = z
     /** Folder of the models. */
     data: z.string().min(1),
     http: address,
+    plainHttp: plainHttp.optional(),
     peer: z.strictObject({ listen: address.optional(), connect: address.optional() }),
     dealer: address,
     tls,
@@ -101,7 +112,11 @@ const serverConfig = z
     audit: audit.optional(),
     log: log.optional(),
   })
-  .superRefine(({ party, peer }, context) => {
+  .superRefine(({ party, peer, plainHttp, clients }, context) => {
+    if (plainHttp && clients.tokens === undefined) {
+      const message = "needs clients.tokens: without TLS there are no certificates to tell clients by";
+      context.addIssue({ code: "custom", path: ["plainHttp"], message });
+    }
     const [needed, other] = party === 0 ? (["listen", "connect"] as const) : (["connect", "listen"] as const);
     const role = `party ${party} ${needed}s${needed === "listen" ? "" : " to party 0"}`;
     if (!peer[needed]) {

@@ -33,6 +33,11 @@ export const sizes = z.record(
   z.int().check(z.minimum(0), z.maximum(MAX_SIZE)),
 );
 
+/** Bytes of openings that a server shows a client at most; a header has room for them. */
+export const MAX_LOOK = 2048;
+/** How many of them a client asks for. */
+export const lookBytes = z.int().check(z.minimum(0), z.maximum(MAX_LOOK));
+
 /** What a session of a stream runs: so many time steps, from the state that the one before left. */
 export const chunk = z.object({
   steps: z.int().check(z.minimum(1), z.maximum(MAX_SIZE)),

@@ -12,7 +12,7 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { SottoError } from "@sotto/core";
 import * as z from "zod/mini";
 import { statedError } from "./codes.js";
-import { hex32, id, sizes } from "./messages.js";
+import { hex32, id, lookBytes, sizes } from "./messages.js";
 
 /** WebSocket subprotocol: the version of these messages. */
 export const STREAM_PROTOCOL = "sotto.stream.v1";
@@ -30,6 +30,8 @@ export const streamOpen = z.object({
   sizes,
   /** Time steps of each chunk. */
   steps: z.int().check(z.minimum(1), z.maximum(MAX_STEPS)),
+  /** Bytes of the other server's first message to show for each chunk; of openings of the input alone. */
+  look: z.optional(lookBytes),
   /** A bearer token, for servers that take one in place of a certificate. */
   token: z.optional(z.string().check(z.maxLength(4096))),
 });

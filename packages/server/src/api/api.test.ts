@@ -153,6 +153,7 @@ describe("the HTTP API", () => {
       ["sotto-session", true],
       ["sotto-plan", true],
       ["sotto-sizes", false],
+      ["sotto-look", false],
       ["traceparent", false],
     ]);
     const statuses = Object.keys(post!.responses).map(Number);

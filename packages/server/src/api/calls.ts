@@ -3,7 +3,7 @@
  * are checked and limited before a body is read or a program is built.
  */
 import { type Sizes, SottoError } from "@sotto/core";
-import { hex32, id, modelName } from "@sotto/wire";
+import { hex32, id, lookBytes, modelName } from "@sotto/wire";
 import type { FastifyRequest } from "fastify";
 import { safeParse, type z } from "zod";
 import type { Audit, AuditEvent } from "../clients/audit.js";
@@ -20,6 +20,8 @@ export interface Call {
   model?: string;
   version?: string;
   session?: string;
+  /** How many bytes of the first message the client wants to see. */
+  look?: number;
   sizes?: Sizes;
   outcome?: string;
   /** Ends what counts as running. */
@@ -75,6 +77,8 @@ export async function letIn(
   call.session = checked(id, headers["sotto-session"], "header sotto-session");
   checked(hex32, headers["sotto-plan"], "header sotto-plan");
   call.sizes = sizesOf(headers["sotto-sizes"]);
+  const look = headers["sotto-look"];
+  if (look !== undefined) call.look = checked(lookBytes, Number(look), "header sotto-look");
   if (!client) return;
   checkSizes(client, call.sizes);
   call.release = limiter.begin(client);

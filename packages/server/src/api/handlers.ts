@@ -142,6 +142,7 @@ export function handlersOf(context: ApiContext): Handlers {
           plan: String(request.headers["sotto-plan"]),
           sizes: call.sizes!,
           input: bodyOf(request),
+          look: call.look,
           client: call.caller ? callerKey(call.caller) : "",
           arrived: call.arrived,
           trace: traceContext(request.headers),

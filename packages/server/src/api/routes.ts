@@ -3,7 +3,7 @@
  * and so is the OpenAPI document. In the style of the Open Inference Protocol (KServe v2); shares are binary.
  */
 import { type ErrorCode, PROFILES } from "@sotto/core";
-import { hex32, id, modelName, sizes } from "@sotto/wire";
+import { hex32, id, MAX_LOOK, modelName, sizes } from "@sotto/wire";
 import { z } from "zod";
 import type { CallerRole } from "../clients/callers.js";
 
@@ -103,6 +103,13 @@ export const inferHeaders = z.object({
     .string()
     .optional()
     .describe(`JSON: the run's open sizes by name, ${JSON.stringify({ time: 50 })}; left out for none.`),
+  "sotto-look": z
+    .string()
+    .optional()
+    .describe(
+      `Bytes of the other server's first message to show in sotto-stats, 0 to ${MAX_LOOK}; 8 by default. Only openings ` +
+        "of the input are shown.",
+    ),
   traceparent: z.string().optional().describe("W3C trace context, for the servers' traces."),
 });
 

@@ -1,4 +1,4 @@
-/** The HTTPS API for the model owner and for clients: packages/server/src/api has its routes. */
+/** The HTTP API for the model owner and for clients: packages/server/src/api has its routes. */
 import type { AddressInfo } from "node:net";
 import cors from "@fastify/cors";
 import { SottoError } from "@sotto/core";
@@ -15,7 +15,8 @@ import type { Streams } from "./streams/streams.js";
 
 export interface ApiOptions extends ApiContext, Omit<Gate, "party"> {
   address: Address;
-  identity: Identity;
+  /** For TLS. Without it whoever listens on the line can read everything: for loopback addresses only. */
+  identity: Identity | undefined;
   maxBodyBytes: number;
   /** Longest time in which a client takes nothing of its reply. */
   replyTimeoutMs: number;
@@ -47,14 +48,13 @@ const PREFLIGHT_AGE = 600;
 /** @throws SottoError bad-config when the address cannot be listened on. */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { identity, address, withoutCertificate } = options;
+  const maxHeaderSize = MAX_HEADER_BYTES;
+  const secure = (own: Identity) => ({
+    https: { ...tlsOptions(own), requestCert: true, rejectUnauthorized: !withoutCertificate, maxHeaderSize },
+  });
   const app = fastify({
     logger: false,
-    https: {
-      ...tlsOptions(identity),
-      requestCert: true,
-      rejectUnauthorized: !withoutCertificate,
-      maxHeaderSize: MAX_HEADER_BYTES,
-    },
+    ...(identity ? secure(identity) : { http: { maxHeaderSize } }),
     bodyLimit: options.maxBodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,

@@ -3,7 +3,7 @@
  * the frame that was missing; there is no promise and no timer in between.
  */
 import { inputBytesOpened, type Party, rounds, SottoError } from "@sotto/core";
-import { type Frame, HEADER_BYTES, type Link, type Tag, writeHeader } from "@sotto/wire";
+import { type Frame, HEADER_BYTES, type Link, MAX_LOOK, type Tag, writeHeader } from "@sotto/wire";
 
 export interface RoundsOptions {
   party: Party;
@@ -23,8 +23,6 @@ export interface RoundsOptions {
   onResult: (share: Uint8Array) => void;
   onFail: (error: unknown) => void;
 }
-
-const SAW_BYTES = 8;
 
 export class Rounds {
   /** Bytes sent to the other server, frames included. */
@@ -121,7 +119,7 @@ export class Rounds {
     if (frame.number !== this.sent) throw this.unexpected(frame, `round ${this.sent}`);
     const { party } = this.options;
     if (this.sent === 1)
-      this.saw = frame.payload.slice(0, Math.min(SAW_BYTES, inputBytesOpened(party.program)));
+      this.saw = frame.payload.slice(0, Math.min(MAX_LOOK, inputBytesOpened(party.program)));
     party.accept(frame.payload);
     this.options.onRound(this.sent);
     this.next();

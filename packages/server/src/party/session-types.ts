@@ -16,6 +16,8 @@ export interface InferRequest {
   sizes: Sizes;
   /** The client's input share for this server; of a chunk, it comes later (Session.feed), and so it does ahead of demand. */
   input?: Uint8Array;
+  /** How many bytes of the first message the client wants to see; a few where it does not say. */
+  look?: number | undefined;
   /** Who asks: clients take turns. */
   client?: string;
   /** A chunk of a stream, under the set-up of the stream. */

@@ -173,7 +173,7 @@ export class Session {
       this.agree("sizes", "the client", sizesText(client.sizes), sizesText(request.sizes));
       if (!client.input) throw new SottoError("internal", `session ${this.servedId} has no input`);
       checkShare(client.input, request, run);
-      Object.assign(request, { input: client.input, arrived: client.arrived });
+      Object.assign(request, { input: client.input, arrived: client.arrived, look: client.look });
       this.patience.renew();
       this.watch?.enter("peer");
       this.begin();
@@ -414,7 +414,10 @@ export class Session {
       rounds: rounds.count,
       onlineBytes: rounds.sentBytes,
       offlineBytes: this.dealtBytes + (supply?.bytes ?? 0),
-      saw: { input: hex(request.input.subarray(0, SAW_BYTES)), message: hex(rounds.saw) },
+      saw: {
+        input: hex(request.input.subarray(0, SAW_BYTES)),
+        message: hex(rounds.saw.subarray(0, request.look ?? SAW_BYTES)),
+      },
     };
     const carried = party.carry();
     this.end();

@@ -19,7 +19,7 @@ import { turnLimits } from "./admission/turns.js";
 import { Ahead } from "./ahead.js";
 import { Connections, type Other } from "./connections.js";
 import { SetupFollower } from "./follower.js";
-import { startApi } from "./http.js";
+import { type ApiOptions, startApi } from "./http.js";
 import { SetupLeader } from "./leader.js";
 import { Models } from "./models.js";
 import { Sessions } from "./sessions.js";
@@ -30,7 +30,7 @@ import { Streams } from "./streams/streams.js";
 
 export interface RunningServer {
   /** `peer` is there for party 0, which listens for party 1. */
-  ports: { http: number; peer?: number; metrics?: number };
+  ports: { http: number; plainHttp?: number; peer?: number; metrics?: number };
   /** Method and address of all that the HTTP API answers. */
   routes: readonly string[];
   /** How many run, or wait for a part of what they need. */
@@ -94,10 +94,8 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
     connections.need("dealer");
   };
   try {
-    const api = await startApi({
+    const common: Omit<ApiOptions, "address" | "identity"> = {
       party,
-      address: checked.http,
-      identity,
       maxBodyBytes,
       replyTimeoutMs: checked.limits.replyTimeoutMs,
       log,
@@ -116,8 +114,12 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       onRemoved: (name) => part.removed(name),
       checkConnections: checkReady,
       roundTripMs: () => connections.get("peer")?.roundTripMs,
-    });
+    };
+    const api = await startApi({ ...common, address: checked.http, identity });
     closers.push(() => api.close());
+    const { plainHttp } = checked;
+    const plain = plainHttp && (await startApi({ ...common, address: plainHttp, identity: undefined }));
+    if (plain) closers.push(() => plain.close());
     const peer = await connectPeer(checked, identity, log, connections, connected("peer"));
     closers.push(() => peer.close());
     closers.push(
@@ -151,14 +153,14 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       checkReady,
     });
     if (metrics) closers.push(() => metrics.close());
-    const ports = { http: api.port, peer: peer.port, metrics: metrics?.port };
+    const ports = { http: api.port, plainHttp: plain?.port, peer: peer.port, metrics: metrics?.port };
     log.info({ ...ports, models: models.names().length }, "server listens");
     const drain = async () => {
       log.info({ drainMs }, "takes no new session");
       const all = await within(drainMs, async () => {
         streams.drain(`server ${party} is shutting down; open a new stream`);
         await sessions.drain();
-        await api.idle();
+        await Promise.all([api.idle(), plain?.idle()]);
       });
       if (!all) log.warn({ drainMs }, "sessions are still running at the deadline, and are ended");
     };
@@ -170,7 +172,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
 }
 
 /** Without the ports that there are not. */
-function defined({ http, ...rest }: { http: number; peer?: number; metrics?: number }) {
+function defined({ http, ...rest }: RunningServer["ports"]) {
   const there = Object.entries(rest).filter(([, port]) => port !== undefined);
   return { http, ...Object.fromEntries(there) } as RunningServer["ports"];
 }

@@ -22,7 +22,7 @@ export interface TestClusterOptions {
   limits?: Partial<NonNullable<ServerConfig["limits"]>>;
   dealerLimits?: DealerConfig["limits"];
   /** More of the servers' configuration. */
-  config?: Partial<Pick<ServerConfig, "clients" | "cors" | "audit">>;
+  config?: Partial<Pick<ServerConfig, "clients" | "cors" | "audit" | "plainHttp">>;
   dealer?: DaemonOptions;
   servers?: [DaemonOptions, DaemonOptions];
 }
