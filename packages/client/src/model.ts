@@ -21,7 +21,7 @@ import { isPassing, type Retry, type RetryOptions, withRetries } from "./retry.j
 import { type InferStats, merge, type ServerStats, serverStats } from "./stats.js";
 import { ModelStream, type StreamOptions } from "./stream.js";
 
-/** The input as it goes to server 0 and to server 1: little-endian 64-bit words that add up to it. */
+/** The input as it goes to server 0 and to server 1: words of as many bits as its modulus has, packed, which add up to it. */
 export type Shares = readonly [Uint8Array, Uint8Array];
 
 /** What an inference is doing. An attempt that is repeated has fresh shares and a fresh session. */
