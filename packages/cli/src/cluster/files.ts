@@ -66,6 +66,15 @@ export function dealerConfig(ports: Ports, level: string): object {
   return { listen, tls: tls("dealer"), ...metrics(ports, 0), log: { level } };
 }
 
+/** What lets web pages of these origins use a server on this machine, with a token. */
+export function forPages(party: 0 | 1, origins: readonly string[]): object {
+  return {
+    plainHttp: { host: HOST, port: 0 },
+    clients: { tokens: FILES.tokens[party] },
+    cors: { origins },
+  };
+}
+
 export function serverConfig(party: 0 | 1, ports: Ports, level: string, limits?: ServerLimits): object {
   const address = { host: HOST, port: ports.peer };
   return {

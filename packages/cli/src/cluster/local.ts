@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ServerAddress } from "@sotto/client";
 import { SottoError } from "@sotto/core";
 import { Child } from "./child.js";
 import { atExit } from "./cleanup.js";
@@ -9,6 +10,8 @@ import {
   clusterConfig,
   dealerConfig,
   FILES,
+  forPages,
+  HOST,
   type Ports,
   type ServerLimits,
   serverConfig,
@@ -21,6 +24,8 @@ export interface LocalCluster {
   owner: string;
   client: string;
   ports: Ports;
+  /** For web pages: see throwAwayCluster(). */
+  page?: { servers: [ServerAddress, ServerAddress]; token: string };
   /** Process numbers of the dealer, server 0, server 1. */
   pids: number[];
   /** Waits for `work`, or fails as soon as a party ends unexpectedly. */
@@ -39,6 +44,8 @@ export const PARTIES = ["the dealer", "server 0", "server 1"] as const;
 
 /** From the end of a party to its notice. */
 const LOSS_MS = 200;
+
+type Files = Pick<LocalCluster, "owner" | "client" | "ports" | "page">;
 
 /** What there is to clear away, whatever happens. */
 class Holding {
@@ -88,7 +95,7 @@ class Holding {
     this.forget();
   }
 
-  cluster(files: Pick<LocalCluster, "owner" | "client" | "ports">): LocalCluster {
+  cluster(files: Files): LocalCluster {
     const lost = Promise.race(this.children.map((c) => c.lost));
     lost.catch(() => {});
     return {
@@ -114,13 +121,18 @@ async function afterLoss(lost: Promise<never>, error: unknown): Promise<never> {
  * A cluster for one run: fresh certificates and configuration in a directory of its own, free ports, and
  * nothing left afterwards.
  * @param via puts something between parties, such as a slow link; the clients connect through it, too.
+ * @param origins web pages that may use it, over HTTP, with the token of `page`.
  */
-export async function throwAwayCluster(limits: ServerLimits, via?: Via): Promise<LocalCluster> {
+export async function throwAwayCluster(
+  limits: ServerLimits,
+  via?: Via,
+  origins: readonly string[] = [],
+): Promise<LocalCluster> {
   const holding = new Holding();
   try {
     const dir = holding.makeScratch();
     // nobody comes for what would be prepared ahead
-    return holding.cluster(await configure(dir, holding.spawn(), { pool: 0, ...limits }, via));
+    return holding.cluster(await configure(dir, holding.spawn(), { pool: 0, ...limits }, origins, via));
   } catch (error) {
     await holding.close();
     throw error;
@@ -132,8 +144,9 @@ async function configure(
   dir: string,
   [dealer, server0, server1]: [Child, Child, Child],
   limits: ServerLimits,
+  origins: readonly string[],
   via: Via = async (_, port) => port,
-): Promise<Pick<LocalCluster, "owner" | "client" | "ports">> {
+): Promise<Files> {
   await writeCertificates(dir);
   const ports: Ports = { dealer: 0, peer: 0, http: [0, 0] };
   const level = process.env.SOTTO_DEBUG === "1" ? "debug" : "warn";
@@ -142,22 +155,35 @@ async function configure(
     await writeYaml(path, "Made for one run.", content);
     return path;
   };
+  const pages = (party: 0 | 1) => (origins.length > 0 ? forPages(party, origins) : {});
+  const token = origins.length > 0 ? await tokenOfPages(dir) : undefined;
   const a = await dealer.start("dealer", await write(FILES.dealer, dealerConfig(ports, level)));
   ports.dealer = await via("dealer", a.listen ?? 0);
   const b = await server0.start(
     "server",
-    await write(FILES.server[0], serverConfig(0, ports, level, limits)),
+    await write(FILES.server[0], { ...serverConfig(0, ports, level, limits), ...pages(0) }),
   );
   ports.peer = await via("peer", b.peer ?? 0);
   ports.http[0] = await via("http0", b.http ?? 0);
   const c = await server1.start(
     "server",
-    await write(FILES.server[1], serverConfig(1, ports, level, limits)),
+    await write(FILES.server[1], { ...serverConfig(1, ports, level, limits), ...pages(1) }),
   );
   ports.http[1] = await via("http1", c.http ?? 0);
   const owner = await write(FILES.owner, clusterConfig("owner", ports));
   const client = await write(FILES.client, clusterConfig("client", ports));
-  return { owner, client, ports };
+  if (token === undefined) return { owner, client, ports };
+  const address = (port = 0) => ({ url: `http://${HOST}:${port}` });
+  return { owner, client, ports, page: { servers: [address(b.plainHttp), address(c.plainHttp)], token } };
+}
+
+/** A token that both servers of the directory know. */
+async function tokenOfPages(dir: string): Promise<string> {
+  const { createToken } = await import("@sotto/server");
+  return createToken(
+    FILES.tokens.map((name) => join(dir, name)),
+    { name: "page", role: "client" },
+  );
 }
 
 /** The cluster whose files lie in `dir` (cluster/files.ts, writeCluster). */
