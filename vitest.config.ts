@@ -18,6 +18,7 @@ const ALL = [
   "packages/*/src/**/*.test.ts",
   "packages/*/test/**/*.test.ts",
   "examples/*/src/**/*.test.ts",
+  "apps/*/src/**/*.test.ts",
   "bench/src/**/*.test.ts",
 ];
 

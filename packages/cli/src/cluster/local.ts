@@ -19,6 +19,8 @@ import {
   writeYaml,
 } from "./files.js";
 
+export { untilSignal } from "./cleanup.js";
+
 export interface LocalCluster {
   /** Paths of the cluster files for the owner and the client. */
   owner: string;

@@ -1,0 +1,167 @@
+/** A message, spam or not, as one types. */
+import { tokenize, type Vocabulary, words as wordsOf } from "@sotto/example-spam/tokenizer";
+import { useEffect, useRef, useState } from "preact/hooks";
+import modelUrl from "../../../../../examples/spam/model/spam.onnx?url";
+import vocabularyUrl from "../../../../../examples/spam/model/vocabulary.json?url";
+import { Figures } from "../figures.js";
+import { loadPlaintext, type Plaintext } from "../plaintext.js";
+import { useRuns } from "../runs.js";
+import { Sides } from "../sides.js";
+import { Trouble } from "../trouble.js";
+import { type Plain, percent, plainly } from "../words.js";
+import type { Case, CaseProps } from "./case.js";
+
+const DEBOUNCE_MS = 250;
+/** Values of an embedded word. */
+const DIMENSIONS = 48;
+const SAMPLES = {
+  offer:
+    "You have been selected! Get your FREE credit report now, no obligation. Click here to claim your $500 bonus, " +
+    "limited time offer. To be removed from our mailing list reply to this email.",
+  note:
+    "Hi Anna, the build on the test machine is broken since last night: the patch for the parser was not applied. " +
+    "I think the old version of the package is still installed. Could you have a look when you are back?",
+};
+
+export const text: Case = { id: "text", title: "Text", View };
+
+function View({ connection }: CaseProps) {
+  const [message, setMessage] = useState(SAMPLES.offer);
+  const [vocabulary, setVocabulary] = useState<Vocabulary>();
+  const [wrong, setWrong] = useState<Plain>();
+  const [plain, setPlain] = useState<{ engine?: Plaintext; asked: boolean; score?: number }>({
+    asked: false,
+  });
+  const runs = useRuns<string>(connection, "spam");
+  const timer = useRef(0);
+
+  useEffect(() => {
+    fetch(vocabularyUrl)
+      .then((reply) => reply.json())
+      .then(setVocabulary, (error) => setWrong(plainly(error)));
+  }, []);
+
+  const run = (of: string, again = false) => {
+    if (!vocabulary) return;
+    const data = tokenize(of, vocabulary);
+    const input = { tokens: { shape: [1, vocabulary.length], data } };
+    runs.start({ input, words: vocabulary.length * DIMENSIONS, of, again });
+  };
+
+  useEffect(() => {
+    clearTimeout(timer.current);
+    if (message.trim() === "") return;
+    timer.current = window.setTimeout(() => run(message), runs.done ? DEBOUNCE_MS : 0);
+    return () => clearTimeout(timer.current);
+  }, [message, vocabulary]);
+
+  useEffect(() => {
+    if (!plain.asked || !vocabulary || !runs.done) return;
+    const { of } = runs.done;
+    const answer = async () => {
+      const engine = plain.engine ?? (await loadPlaintext(modelUrl));
+      const data = BigInt64Array.from(tokenize(of, vocabulary), BigInt);
+      const { logits } = await engine.run({ tokens: { type: "int64", data, shape: [1, vocabulary.length] } });
+      setPlain({ asked: true, engine, score: spamScore(logits!) });
+    };
+    answer().catch((error) => setWrong(plainly(error)));
+  }, [plain.asked, vocabulary, runs.done]);
+
+  const { done, before } = runs;
+  const score = done && spamScore(done.outputs.logits!.data);
+  const scoreBefore = before && spamScore(before.outputs.logits!.data);
+  return (
+    <>
+      <div class="try">
+        <label for="message">Type or paste a message. It is classified as you type.</label>
+        <textarea
+          id="message"
+          rows={5}
+          value={message}
+          onInput={(event) => setMessage(event.currentTarget.value)}
+        />
+        <div class="row">
+          <button type="button" onClick={() => setMessage(SAMPLES.offer)}>
+            An offer
+          </button>
+          <button type="button" onClick={() => setMessage(SAMPLES.note)}>
+            A note
+          </button>
+          <button
+            type="button"
+            onClick={() => setPlain((p) => ({ ...p, asked: !p.asked }))}
+            aria-pressed={plain.asked}
+          >
+            Compare with plaintext
+          </button>
+          <button
+            type="button"
+            class="main"
+            disabled={!done || runs.running}
+            onClick={() => done && run(done.of, true)}
+          >
+            Run the same again
+          </button>
+        </div>
+      </div>
+      {wrong && <Trouble error={wrong} />}
+      {runs.error && <Trouble error={runs.error} onAgain={runs.retry} />}
+      <div class="answers" aria-live="polite" aria-busy={runs.running}>
+        {score !== undefined && <Answer title="Private" score={score} />}
+        {plain.asked &&
+          (plain.score === undefined ? (
+            <p class="soft">Loading the plaintext model …</p>
+          ) : (
+            <Answer title="Plaintext, in this page" score={plain.score} />
+          ))}
+        {score !== undefined && scoreBefore !== undefined && (
+          <p class="same" role="status">
+            {label(score) === label(scoreBefore)
+              ? `The same answer: ${label(score)}, ${percent(certainty(score), 2)} (before: ${percent(certainty(scoreBefore), 2)}). What the servers saw is new, see below.`
+              : "Another answer: the scores are too close to a half."}
+          </p>
+        )}
+      </div>
+      <Figures run={done?.run} rounds={runs.rounds} running={runs.running} />
+      <Sides run={done?.run} before={before?.run}>
+        <p class="own">
+          {done
+            ? `“${short(done.of)}”, of which the network reads ${Math.min(wordsOf(done.of).length, vocabulary?.length ?? 0)} words`
+            : "Your message."}
+          {score !== undefined && (
+            <>
+              ; and the answer: <strong>{label(score)}</strong>.
+            </>
+          )}
+        </p>
+      </Sides>
+    </>
+  );
+}
+
+function Answer({ title, score }: { title: string; score: number }) {
+  return (
+    <p class={`answer ${label(score)}`}>
+      <span class="soft">{title}</span>
+      <strong>{label(score)}</strong>
+      <span>{percent(certainty(score), 2)} sure</span>
+    </p>
+  );
+}
+
+/** Probability of spam, from the logits of ham and spam. */
+function spamScore(logits: ArrayLike<number>): number {
+  return 1 / (1 + Math.exp(logits[0]! - logits[1]!));
+}
+
+function label(score: number): "spam" | "not spam" {
+  return score > 0.5 ? "spam" : "not spam";
+}
+
+function certainty(score: number): number {
+  return Math.max(score, 1 - score);
+}
+
+function short(text: string): string {
+  return text.length > 90 ? `${text.slice(0, 90)} …` : text;
+}

@@ -1,0 +1,29 @@
+/** The same model without privacy, in the page: loaded when it is asked for, and only then. */
+import type { InferenceSession, Tensor } from "onnxruntime-web";
+
+export interface Plaintext {
+  run(inputs: Record<string, PlainInput>): Promise<Record<string, Float32Array>>;
+}
+
+export type PlainInput =
+  | { type: "float32"; data: Float32Array; shape: number[] }
+  | { type: "int64"; data: BigInt64Array; shape: number[] };
+
+/** @param url of the ONNX file. */
+export async function loadPlaintext(url: string): Promise<Plaintext> {
+  const ort = await import("onnxruntime-web/wasm");
+  ort.env.wasm.numThreads = 1;
+  const session: InferenceSession = await ort.InferenceSession.create(url);
+  return {
+    async run(inputs) {
+      const feeds = Object.fromEntries(
+        Object.entries(inputs).map(([name, { type, data, shape }]): [string, Tensor] => [
+          name,
+          type === "int64" ? new ort.Tensor(type, data, shape) : new ort.Tensor(type, data, shape),
+        ]),
+      );
+      const outputs = await session.run(feeds);
+      return Object.fromEntries(Object.entries(outputs).map(([name, t]) => [name, t.data as Float32Array]));
+    },
+  };
+}
