@@ -20,7 +20,7 @@ export function Figures({ run, rounds, running }: FiguresProps) {
         <Figure name="Rounds of this run" value={stats ? String(stats.rounds) : "–"} />
         <Figure name="Each server to the other" value={stats ? bytes(stats.onlineBytes) : "–"} />
         <Figure
-          name="Dealer to server 0 and 1"
+          name="Dealer to server 0, to 1"
           value={stats ? `${bytes(stats.offlineBytes.server0)}, ${bytes(stats.offlineBytes.server1)}` : "–"}
         />
         <Figure name="You to the servers" value={run ? bytes(2 * run.input.length) : "–"} />
@@ -42,9 +42,11 @@ function Figure({ name, value, busy }: { name: string; value: string; busy?: boo
 
 function Where({ run: { stats } }: { run: Run }) {
   const { offlineMs, onlineMs, totalMs } = stats;
-  const rest = Math.max(0, totalMs - offlineMs - onlineMs);
+  // each is the slower server's: together they may be more than there is
+  const prepare = Math.max(0, Math.min(offlineMs, totalMs - onlineMs));
+  const rest = Math.max(0, totalMs - prepare - onlineMs);
   const parts = [
-    { kind: "prepare", name: "prepare randomness", value: offlineMs },
+    { kind: "prepare", name: "prepare randomness", value: prepare },
     { kind: "rounds", name: "rounds", value: onlineMs },
     { kind: "network", name: "page and network", value: rest },
   ];

@@ -11,8 +11,13 @@ export type PlainInput =
 
 /** @param url of the ONNX file. */
 export async function loadPlaintext(url: string): Promise<Plaintext> {
-  const ort = await import("onnxruntime-web/wasm");
+  const [ort, { default: wasm }] = await Promise.all([
+    import("onnxruntime-web/wasm"),
+    // the package does not export the file, and its own address of it is not one that vite follows
+    import("../../../../node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm?url"),
+  ]);
   ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmPaths = { wasm };
   const session: InferenceSession = await ort.InferenceSession.create(url);
   return {
     async run(inputs) {

@@ -141,7 +141,7 @@ function View({ connection }: CaseProps) {
 
 function Answer({ title, score }: { title: string; score: number }) {
   return (
-    <p class={`answer ${label(score)}`}>
+    <p class={score > 0.5 ? "answer bad" : "answer"}>
       <span class="soft">{title}</span>
       <strong>{label(score)}</strong>
       <span>{percent(certainty(score), 2)} sure</span>

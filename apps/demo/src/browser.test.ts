@@ -1,0 +1,206 @@
+/** The client and the page in a real browser, against servers that are processes of their own. */
+import { connect, loadCluster } from "@sotto/client";
+import { loadVocabulary, tokenize } from "@sotto/example-spam";
+import type { Browser, Page } from "playwright-core";
+import { build, type Rollup } from "vite";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { findChromium, launchChromium } from "./chromium.js";
+import { type Demo, startDemo } from "./demo.js";
+
+const missing = !findChromium() && !process.env.CI;
+if (missing)
+  process.stderr.write(
+    "skipped: no Chromium is installed (Debian's package chromium); with CI set this fails\n",
+  );
+
+/** Private results of the same input differ by as much as the arithmetic rounds. */
+const CLOSE = 3;
+const SLOW_MS = 60_000;
+const MAIL = "Get your free credit report now, click here to claim the money";
+
+describe.skipIf(missing)("in Chromium", () => {
+  let demo: Demo;
+  let browser: Browser;
+  let page: Page;
+  const errors: string[] = [];
+
+  beforeAll(async () => {
+    [demo, browser] = await Promise.all([startDemo(0, () => {}), launchChromium()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await demo?.close();
+  });
+
+  async function open(path: string, width = 1200): Promise<Page> {
+    await page?.close();
+    page = await browser.newPage({ viewport: { width, height: 900 } });
+    page.setDefaultTimeout(SLOW_MS);
+    errors.length = 0;
+    page.on("pageerror", (error) => errors.push(error.message));
+    await page.goto(demo.url + path);
+    return page;
+  }
+
+  describe("the client", () => {
+    it("infers and streams with a token, and gets what the client in Node gets", async () => {
+      const data = [...tokenize(MAIL, await loadVocabulary())];
+      const inNode = connect(loadCluster(demo.cluster.client));
+      const nodeModel = await inNode.model("spam");
+      const expected = [
+        ...(await nodeModel.infer({ tokens: { shape: [1, 64], data } })).outputs.logits!.data,
+      ];
+      const nodeStream = await nodeModel.stream();
+      const expectedSteps: number[][] = [];
+      const words = data.slice(-3);
+      for (const word of words) {
+        const { outputs } = await nodeStream.step({ tokens: { shape: [1, 1], data: [word] } });
+        expectedSteps.push([...outputs.logits!.data]);
+      }
+      inNode.close();
+
+      // a page of the allowed origin, with nothing in it but the client
+      await open("/cluster.json");
+      await page.addScriptTag({ type: "module", content: await clientBundle() });
+      const got = await page.evaluate(
+        async ([data, words, plan]) => {
+          const { connect } = (globalThis as unknown as { sotto: typeof import("@sotto/client") }).sotto;
+          const cluster = await (await fetch("/cluster.json")).json();
+          const client = connect(cluster, { token: cluster.token });
+          const model = await client.model("spam", { plan });
+          const { outputs, stats } = await model.infer({ tokens: { shape: [1, 64], data } });
+          const stream = await model.stream();
+          const steps: number[][] = [];
+          for (const word of words) {
+            const step = await stream.step({ tokens: { shape: [1, 1], data: [word] } });
+            steps.push([...step.outputs.logits!.data]);
+          }
+          await stream.close();
+          const refused = connect(cluster, { token: "sotto_none" });
+          const code = await refused.model("spam").catch((error) => error.code);
+          client.close();
+          return { logits: [...outputs.logits!.data], rounds: stats.rounds, steps, code };
+        },
+        [data, words, nodeModel.hash] as const,
+      );
+      expect(expected.every((value) => Math.abs(value) > 0.1)).toBe(true);
+      got.logits.forEach((value, i) => {
+        expect(value).toBeCloseTo(expected[i]!, CLOSE);
+      });
+      expect(got.steps).toHaveLength(words.length);
+      got.steps.flat().forEach((value, i) => {
+        expect(value).toBeCloseTo(expectedSteps.flat()[i]!, CLOSE);
+      });
+      expect(got.rounds).toBeGreaterThan(64);
+      expect(got.code).toBe("unauthorized");
+    });
+  });
+
+  describe("the page", () => {
+    const answer = () => page.locator(".answer strong").first().textContent();
+    const shown = () => page.locator(".server .hex").allTextContents();
+
+    it("labels a message as it is typed, and another one otherwise", async () => {
+      await open("/");
+      await page.waitForSelector(".answer");
+      expect(await answer()).toBe("spam");
+      await page
+        .getByLabel(/Type or paste a message/)
+        .fill(
+          "Anna, could you look at the patch for the parser? I think the old version is still on the test machine.",
+        );
+      await page.waitForFunction(() => document.querySelector(".answer strong")?.textContent === "not spam");
+      expect(errors).toEqual([]);
+    });
+
+    it("runs the same again: all that the servers saw is new, the answer is not", async () => {
+      await open("/");
+      await page.waitForSelector(".answer");
+      const [before, label] = [await shown(), await answer()];
+      await page.getByRole("button", { name: "Run the same again" }).click();
+      await page.waitForSelector(".same");
+      expect(await page.locator(".same").textContent()).toMatch(/^The same answer: spam/);
+      expect(await answer()).toBe(label);
+      const after = await shown();
+      expect(after).toHaveLength(4);
+      after.forEach((text, i) => {
+        expect(text).not.toBe(before[i]);
+      });
+      const parts = await page.locator(".server .diff").allTextContents();
+      // one byte of 256 is the same by chance
+      for (const part of parts) expect(Number.parseFloat(part)).toBeGreaterThan(97);
+      expect(await page.locator(".side:not(.server) .diff").textContent()).toMatch(/^0.0 %/);
+    });
+
+    it("shows the plaintext model's answer when it is asked for, and loads it only then", async () => {
+      await open("/");
+      const loaded: string[] = [];
+      page.on("request", (request) => loaded.push(request.url()));
+      await page.waitForSelector(".answer");
+      expect(loaded.filter((url) => /\.(wasm|onnx)$/.test(url))).toEqual([]);
+      await page.getByRole("button", { name: "Compare with plaintext" }).click();
+      await page.waitForFunction(() => document.querySelectorAll(".answer").length === 2);
+      const [privately, plainly] = await page.locator(".answer").allTextContents();
+      expect(plainly!.replace(/^Plaintext, in this page/, "").slice(0, 8)).toBe(
+        privately!.replace(/^Private/, "").slice(0, 8),
+      );
+      expect(loaded.some((url) => url.endsWith(".wasm"))).toBe(true);
+    });
+
+    it("can be used with the keyboard and a screen reader, and is as wide as a phone", async () => {
+      await open("/", 360);
+      await page.waitForSelector(".answer");
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+      const named = await page.evaluate(() => {
+        const nameless = (e: Element) =>
+          !(e.textContent?.trim() || e.getAttribute("aria-label") || (e as HTMLInputElement).labels?.length);
+        const controls = [
+          ...document.querySelectorAll("button, input, textarea, select, canvas:not(.plot canvas), [role=img]"),
+        ];
+        return { controls: controls.length, nameless: controls.filter(nameless).map((e) => e.outerHTML) };
+      });
+      expect(named.controls).toBeGreaterThan(10);
+      expect(named.nameless).toEqual([]);
+      const reached = new Set<string>();
+      for (let i = 0; i < 12; i++) {
+        await page.keyboard.press("Tab");
+        reached.add(
+          await page.evaluate(() => document.activeElement?.textContent?.trim().slice(0, 30) ?? ""),
+        );
+      }
+      expect([...reached]).toEqual(
+        expect.arrayContaining(["Text", "An offer", "Compare with plaintext", "Run the same again"]),
+      );
+    });
+
+    it("says in plain words that the servers are gone", async () => {
+      await open("/");
+      await page.waitForSelector(".answer");
+      await page.route(/\/v2\//, (route) => route.abort());
+      await page.getByRole("button", { name: "Run the same again" }).click();
+      await page.waitForSelector(".trouble");
+      expect(await page.locator(".trouble").textContent()).toMatch(
+        /The servers do not answer. Is the cluster still running/,
+      );
+    });
+  });
+});
+
+/** What an application would ship, as one script. */
+async function clientBundle(): Promise<string> {
+  const id = "virtual:client";
+  const built = (await build({
+    configFile: false,
+    logLevel: "error",
+    build: { write: false, modulePreload: false, rollupOptions: { input: id } },
+    plugins: [
+      {
+        name: "client",
+        resolveId: (asked) => (asked === id ? id : undefined),
+        load: (asked) =>
+          asked === id ? 'import * as sotto from "@sotto/client"; globalThis.sotto = sotto;' : undefined,
+      },
+    ],
+  })) as Rollup.RollupOutput;
+  return built.output[0].code;
+}
