@@ -155,7 +155,9 @@ describe.skipIf(missing)("in Chromium", () => {
         const nameless = (e: Element) =>
           !(e.textContent?.trim() || e.getAttribute("aria-label") || (e as HTMLInputElement).labels?.length);
         const controls = [
-          ...document.querySelectorAll("button, input, textarea, select, canvas:not(.plot canvas), [role=img]"),
+          ...document.querySelectorAll(
+            "button, input, textarea, select, canvas:not(.plot canvas), [role=img]",
+          ),
         ];
         return { controls: controls.length, nameless: controls.filter(nameless).map((e) => e.outerHTML) };
       });

@@ -11,13 +11,14 @@ export type PlainInput =
 
 /** @param url of the ONNX file. */
 export async function loadPlaintext(url: string): Promise<Plaintext> {
-  const [ort, { default: wasm }] = await Promise.all([
+  const [ort, { default: wasm }, { default: mjs }] = await Promise.all([
     import("onnxruntime-web/wasm"),
-    // the package does not export the file, and its own address of it is not one that vite follows
+    // the package does not export these files, and its own addresses of them are none that vite follows
     import("../../../../node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm?url"),
+    import("../../../../node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.mjs?url"),
   ]);
   ort.env.wasm.numThreads = 1;
-  ort.env.wasm.wasmPaths = { wasm };
+  ort.env.wasm.wasmPaths = { wasm, mjs };
   const session: InferenceSession = await ort.InferenceSession.create(url);
   return {
     async run(inputs) {

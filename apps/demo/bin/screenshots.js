@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { takeScreenshots } from "../dist/screenshots.js";
+
+await takeScreenshots();
+process.exit(0);
