@@ -14,8 +14,23 @@ const FORMS = [
 /** For what ticks to stand still. */
 const REST_MS = 1200;
 
+/** So many fill the strip. */
+const BEATS = 9;
+
 /** What to do with each case before the picture is taken. */
 const CASES: Record<string, (page: Page) => Promise<void>> = {
+  heart: async (page) => {
+    await page.getByLabel("Rhythm, generated").selectOption("premature-ventricular");
+    await page.waitForFunction(
+      (n) => Number(/\d+/.exec(document.querySelector(".answer .soft")?.textContent ?? "")?.[0]) >= n,
+      BEATS,
+    );
+  },
+  packets: async (page) => {
+    await page.waitForSelector(".answer");
+    await page.getByRole("button", { name: "Run the same again" }).click();
+    await page.waitForSelector(".same");
+  },
   text: async (page) => {
     await page.waitForSelector(".answer");
     await page.getByRole("button", { name: "Compare with plaintext" }).click();

@@ -30,6 +30,27 @@ export function runOf(
   return { number, input: sum(shares, bits), seen: seen as [Seen, Seen], stats };
 }
 
+/** Several runs as one picture; the figures are the last one's. */
+export function joined(runs: readonly Run[]): Run | undefined {
+  const last = runs.at(-1);
+  if (!last) return undefined;
+  const seen = ([0, 1] as const).map((i) => ({
+    share: concat(runs.map((run) => run.seen[i].share)),
+    message: concat(runs.map((run) => run.seen[i].message)),
+  }));
+  return { ...last, input: concat(runs.map(({ input }) => input)), seen: seen as [Seen, Seen] };
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 /** The part of the bytes that are not as before. */
 export function changed(before: Uint8Array, now: Uint8Array): number {
   const n = Math.min(before.length, now.length);

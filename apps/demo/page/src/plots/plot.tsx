@@ -6,6 +6,7 @@ export interface Colors {
   ink: string;
   accent: string;
   grid: string;
+  alarm: string;
 }
 
 export interface PlotProps {
@@ -50,6 +51,8 @@ export function Plot({ data, height, label, options }: PlotProps) {
 
 function colorsOf(element: Element): Colors {
   const style = getComputedStyle(element);
-  const [ink, accent, grid] = ["--soft", "--accent", "--line"].map((name) => style.getPropertyValue(name));
-  return { ink: ink!, accent: accent!, grid: grid! };
+  const [ink, accent, grid, alarm] = ["--soft", "--accent", "--line", "--alarm"].map((name) =>
+    style.getPropertyValue(name),
+  );
+  return { ink: ink!, accent: accent!, grid: grid!, alarm: alarm! };
 }
