@@ -16,9 +16,9 @@ export function Figures({ run, rounds, running }: FiguresProps) {
   return (
     <section class="figures" aria-label="What it cost">
       <dl>
-        <Figure name="Rounds between the servers, so far" value={shown.toLocaleString("en")} busy={running} />
+        <Figure name="Rounds, so far" value={shown.toLocaleString("en")} busy={running} />
         <Figure name="Rounds of this run" value={stats ? String(stats.rounds) : "–"} />
-        <Figure name="Each server to the other" value={stats ? bytes(stats.onlineBytes) : "–"} />
+        <Figure name="Server to server, each way" value={stats ? bytes(stats.onlineBytes) : "–"} />
         <Figure
           name="Dealer to server 0, to 1"
           value={stats ? `${bytes(stats.offlineBytes.server0)}, ${bytes(stats.offlineBytes.server1)}` : "–"}

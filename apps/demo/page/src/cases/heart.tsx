@@ -42,6 +42,8 @@ interface Said {
   label: (typeof beatClasses)[number];
   sure: number;
   run: Run;
+  /** Of its R peak, from the beginning of the signal. */
+  sample: number;
 }
 
 interface Source {
@@ -74,7 +76,8 @@ class Listener {
       const scores = softmax(outputs.logits!.data);
       const bits = Math.floor((shares[0].length * 8) / FEATURES);
       const at = best(scores);
-      return { label: beatClasses[at]!, sure: scores[at]!, run: runOf(++this.number, shares, stats, bits) };
+      const run = runOf(++this.number, shares, stats, bits);
+      return { label: beatClasses[at]!, sure: scores[at]!, run, sample: beat.sample };
     } finally {
       this.waiting--;
     }
@@ -172,12 +175,12 @@ function View({ connection }: CaseProps) {
   };
 
   const last = said.at(-1);
-  const drawn = said.slice(-TOGETHER).map(({ run }) => run);
-  const earlier = first
-    .filter(({ run }) => drawn.some(({ number }) => number === run.number))
-    .map(({ run }) => run);
-  const same = said.filter(({ label }, i) => first[i]?.label === label).length;
-  const compared = Math.min(said.length, first.length);
+  const drawn = said.slice(-TOGETHER);
+  // the same beats, and not as many: some may have been left out
+  const pairs = said.map((now) => ({ now, then: first.find(({ sample }) => sample === now.sample) }));
+  const earlier = pairs.slice(-TOGETHER).flatMap(({ then }) => (then ? [then.run] : []));
+  const compared = pairs.filter(({ then }) => then).length;
+  const same = pairs.filter(({ now, then }) => now.label === then?.label).length;
   return (
     <>
       <div class="try">
@@ -254,7 +257,10 @@ function View({ connection }: CaseProps) {
         )}
       </div>
       <Figures run={last?.run} rounds={rounds} running={running} />
-      <Sides run={joined(drawn)} before={earlier.length === drawn.length ? joined(earlier) : undefined}>
+      <Sides
+        run={joined(drawn.map(({ run }) => run))}
+        before={earlier.length === drawn.length ? joined(earlier) : undefined}
+      >
         <p class="own">
           {own ? `The signal of ${own.name}` : "An electrocardiogram"}: {FEATURES} numbers for each beat, of
           its shape and of the time between beats; the last {drawn.length} beats are drawn

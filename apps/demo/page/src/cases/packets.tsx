@@ -53,7 +53,7 @@ function View({ connection }: CaseProps) {
     const skipped = capture.skipped > 0 ? `, ${capture.skipped} frames that are no IP packets left out` : "";
     setNote(
       found.length > 0
-        ? `${capture.packets.length} packets in ${found.length} windows of 30 to 50${skipped}`
+        ? `${capture.packets.length} packets in ${found.length === 1 ? "one window" : `${found.length} windows`} of 30 to 50${skipped}`
         : `${capture.packets.length} packets, but no host with 30 of them in a row: nothing to classify`,
     );
   };
@@ -180,7 +180,7 @@ function Sizes({ window }: { window: Window }) {
   const data = useMemo<uPlot.AlignedData>(() => {
     const numbers = window.packets.map((_, i) => i + 1);
     // what has no payload is drawn, too
-    const size = (bytes: number) => Math.log2(bytes + 2);
+    const size = (bytes: number) => 2 + Math.log2(bytes + 1);
     return [numbers, window.packets.map(({ inward, payload }) => (inward ? size(payload) : -size(payload)))];
   }, [window]);
   return (
@@ -203,7 +203,7 @@ function sizeOptions(colors: { ink: string; accent: string }): Omit<uPlot.Option
   return {
     legend: { show: false },
     cursor: { show: false },
-    scales: { x: { time: false }, y: { range: [-14, 14] } },
+    scales: { x: { time: false }, y: { range: [-15, 15] } },
     axes: [
       { stroke: colors.ink, grid: { show: false }, ticks: { show: false }, size: 22, font: "11px system-ui" },
       { show: false },
