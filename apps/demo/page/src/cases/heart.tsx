@@ -177,10 +177,10 @@ function View({ connection }: CaseProps) {
   const last = said.at(-1);
   const drawn = said.slice(-TOGETHER);
   // the same beats, and not as many: some may have been left out
-  const pairs = said.map((now) => ({ now, then: first.find(({ sample }) => sample === now.sample) }));
-  const earlier = pairs.slice(-TOGETHER).flatMap(({ then }) => (then ? [then.run] : []));
-  const compared = pairs.filter(({ then }) => then).length;
-  const same = pairs.filter(({ now, then }) => now.label === then?.label).length;
+  const pairs = said.map((now) => ({ now, old: first.find(({ sample }) => sample === now.sample) }));
+  const earlier = pairs.slice(-TOGETHER).flatMap(({ old }) => (old ? [old.run] : []));
+  const compared = pairs.filter(({ old }) => old).length;
+  const same = pairs.filter(({ now, old }) => now.label === old?.label).length;
   return (
     <>
       <div class="try">
