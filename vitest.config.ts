@@ -20,6 +20,7 @@ const ALL = [
   "examples/*/src/**/*.test.ts",
   "apps/*/src/**/*.test.ts",
   "bench/src/**/*.test.ts",
+  "experiments/src/**/*.test.ts",
 ];
 
 export default defineConfig({

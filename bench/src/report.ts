@@ -36,11 +36,11 @@ export function markdownTable(head: Cells, rows: readonly Cells[]): string {
 
 const RESULTS = new URL("../results/", import.meta.url);
 
-/** Writes a file of bench/results. @param content text, or what goes into JSON. */
-export function writeResult(name: string, content: string | object): void {
-  mkdirSync(RESULTS, { recursive: true });
+/** Writes a file of bench/results, or of another folder. @param content text, or what goes into JSON. */
+export function writeResult(name: string, content: string | object, folder = RESULTS): void {
+  mkdirSync(folder, { recursive: true });
   const text = typeof content === "string" ? content : `${JSON.stringify(content, significant, 2)}\n`;
-  writeFileSync(new URL(name, RESULTS), text);
+  writeFileSync(new URL(name, folder), text);
 }
 
 /** Four digits are more than any of these measurements has. */

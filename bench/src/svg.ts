@@ -53,9 +53,21 @@ export function lineChart({ title, x, y, lines }: Chart): string {
       text(RIGHT + 12, ends[i]! + 4, name, `fill="${colour}"`),
     );
   });
-  const size = `width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}"`;
+  return page(WIDTH, HEIGHT, parts);
+}
+
+/** A picture of elements on white ground. */
+export function page(width: number, height: number, parts: readonly string[]): string {
+  const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
   const open = `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="sans-serif" font-size="12">`;
   return `${[open, '<rect width="100%" height="100%" fill="#fff"/>', ...parts].join("\n")}\n</svg>\n`;
+}
+
+/** One element. @param content its text, if any. */
+export function element(name: string, attributes: Record<string, string | number>, content?: string): string {
+  const all = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(String(value))}"`);
+  const open = `<${name}${all.join("")}`;
+  return content === undefined ? `${open}/>` : `${open}>${escaped(content)}</${name}>`;
 }
 
 /** 1, 2 and 5 times powers of ten, from at most `low` to at least `high`. */
@@ -89,6 +101,9 @@ function rule(x1: number, y1: number, x2: number, y2: number): string {
 }
 
 function text(x: number, y: number, content: string, attributes: string): string {
-  const escaped = content.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escaped}</text>`;
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escaped(content)}</text>`;
+}
+
+function escaped(content: string): string {
+  return content.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 }

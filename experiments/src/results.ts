@@ -1,0 +1,46 @@
+/** The folder of results, and the tables in docs/experiments.md that are made from it. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { writeResult } from "@sotto/bench/report";
+import { confusionChart } from "./confusion-svg.js";
+import type { SetResult } from "./measure.js";
+import { accuracyTable, setPage, timeTable } from "./report.js";
+
+const RESULTS = new URL("../results/", import.meta.url);
+const PAGE = new URL("../../docs/experiments.md", import.meta.url);
+const BASE = "../experiments/results";
+
+export function save(result: SetResult): void {
+  const { name, classes } = result;
+  const panels = [
+    { title: `float, ${result.float.decisions}`, confusion: result.float.confusion },
+    { title: `fixed point, ${result.fixed.decisions}`, confusion: result.fixed.confusion },
+    { title: `private, ${result.private.decisions}`, confusion: result.private.confusion },
+  ];
+  writeResult(`${name}.svg`, confusionChart(classes, panels), RESULTS);
+  writeResult(`${name}.md`, setPage(result), RESULTS);
+  // last: where it is there, the set is done
+  writeResult(`${name}.json`, result, RESULTS);
+}
+
+/** What was saved of a set. */
+export function saved(name: string): SetResult | undefined {
+  const file = new URL(`${name}.json`, RESULTS);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as SetResult) : undefined;
+}
+
+/** Writes the tables of all sets that have results into docs/experiments.md. @param names in their order. */
+export function updatePage(names: readonly string[]): void {
+  const results = names.flatMap((name) => saved(name) ?? []);
+  let text = readFileSync(PAGE, "utf8");
+  text = between(text, "accuracy", accuracyTable(results, BASE));
+  text = between(text, "times", timeTable(results, BASE));
+  writeFileSync(PAGE, text);
+}
+
+/** Replaces what lies between `<!-- name -->` and `<!-- end name -->`. @throws Error where the text has no such place. */
+export function between(text: string, name: string, content: string): string {
+  const [open, close] = [`<!-- ${name} -->`, `<!-- end ${name} -->`];
+  const [from, to] = [text.indexOf(open), text.indexOf(close)];
+  if (from < 0 || to < from) throw new Error(`the page has no place between ${open} and ${close}`);
+  return `${text.slice(0, from + open.length)}\n${content}\n${text.slice(to)}`;
+}
