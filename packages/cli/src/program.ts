@@ -32,6 +32,7 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
   token: async () => (await import("./commands/token.js")).addToken,
   dealer: async () => (await import("./commands/daemons.js")).addDealer,
   server: async () => (await import("./commands/daemons.js")).addServer,
+  completion: async () => (await import("./commands/completion.js")).addCompletion,
   party: async () => (await import("./commands/party.js")).addParty,
 };
 

@@ -15,6 +15,7 @@ export function addServer(program: Command): void {
 function add(program: Command, role: Role, description: string): void {
   program
     .command(role)
+    .summary(description)
     .description(
       `${description}; on Ctrl-C or SIGTERM it takes no new session, and ends when those that run have ended`,
     )

@@ -51,6 +51,7 @@ export const ASSUMED_STATE_BOUND = 16;
 export function addInspect(program: Command): void {
   const command = program
     .command("inspect")
+    .summary("what a private run takes, before anything runs; or what it makes of samples")
     .description(
       "show the plan of a private run before anything runs: layers, bounds, rounds, bytes, latency; " +
         "or what it makes of samples: errors (--error), ranges (--calibrate)",

@@ -15,7 +15,10 @@ interface ModelsOptions {
 const SHORT = 8;
 
 export function addModels(program: Command): void {
-  const models = program.command("models").description("list or remove the models that the two servers hold");
+  const models = program
+    .command("models")
+    .description("list or remove the models that the two servers hold")
+    .addHelpText("after", "\nExample:\n  sotto models list --cluster cluster-owner.yaml");
   common(models.command("list").description("what each server holds, and whether clients can use it"))
     .addHelpText("after", "\nExample:\n  sotto models list --cluster cluster-owner.yaml")
     .action(async ({ cluster, json, timeout }: ModelsOptions) => {

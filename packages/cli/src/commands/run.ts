@@ -23,6 +23,7 @@ interface RunOptions extends ModelOptions {
 export function addRun(program: Command): void {
   const command = program
     .command("run")
+    .summary("private inference of a model file, all on this machine")
     .description(
       "private inference of a model file on this machine: dealer, two servers and client as four processes, " +
         "with certificates made for the run; nothing is left afterwards",

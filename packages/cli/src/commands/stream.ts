@@ -19,6 +19,7 @@ interface StreamOptions {
 export function addStream(program: Command): void {
   program
     .command("stream")
+    .summary("private inference over time steps as they come on standard input")
     .description(
       "private inference over time steps as they come on standard input; the servers keep the hidden state between them",
     )

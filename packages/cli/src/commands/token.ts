@@ -18,7 +18,8 @@ const DAY_MS = 86_400_000;
 export function addToken(program: Command): void {
   const token = program
     .command("token")
-    .description("make, list and revoke the API tokens of a server's clients");
+    .description("make, list and revoke the API tokens of a server's clients")
+    .addHelpText("after", "\nExample:\n  sotto token create clinic-7 --file tokens.yaml");
   files(token.command("create").description("make a token, print it once, and add its hash to the file"))
     .argument("<name>", "how logs and limits name the client", name)
     .addOption(new Option("--role <role>", "what it may do").choices(["client", "owner"]).default("client"))
@@ -51,22 +52,23 @@ export function addToken(program: Command): void {
       );
       await print(made);
     });
-  files(
-    token.command("list").description("names, roles and limits; hashes say nothing and are left out"),
-  ).action(async ({ file }: { file: string[] }) => {
-    const { readTokens } = await import("@sotto/server");
-    const lines = file.flatMap((path) => {
-      const found = readTokens(path).map(({ name, role, created, expires, limits }) => {
-        const dates = [created && `made ${created}`, expires && `expires ${expires}`].filter(Boolean);
-        const own = limits ? ` limits ${JSON.stringify(limits)}` : "";
-        return `  ${name}  ${role}  ${dates.join(", ")}${own}`.trimEnd();
+  files(token.command("list").description("names, roles and limits; hashes say nothing and are left out"))
+    .addHelpText("after", "\nExample:\n  sotto token list --file tokens.yaml")
+    .action(async ({ file }: { file: string[] }) => {
+      const { readTokens } = await import("@sotto/server");
+      const lines = file.flatMap((path) => {
+        const found = readTokens(path).map(({ name, role, created, expires, limits }) => {
+          const dates = [created && `made ${created}`, expires && `expires ${expires}`].filter(Boolean);
+          const own = limits ? ` limits ${JSON.stringify(limits)}` : "";
+          return `  ${name}  ${role}  ${dates.join(", ")}${own}`.trimEnd();
+        });
+        return [`${path}: ${found.length === 0 ? "no tokens" : ""}`.trimEnd(), ...found];
       });
-      return [`${path}: ${found.length === 0 ? "no tokens" : ""}`.trimEnd(), ...found];
+      await print(lines.join("\n"));
     });
-    await print(lines.join("\n"));
-  });
   files(token.command("revoke").description("forget a token; a running server refuses it from now on"))
     .argument("<name>", "its name", name)
+    .addHelpText("after", "\nExample:\n  sotto token revoke clinic-7 --file tokens.yaml")
     .action(async (given: string, { file }: { file: string[] }) => {
       const { revokeToken } = await import("@sotto/server");
       revokeToken(file, given);

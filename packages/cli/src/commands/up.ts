@@ -12,6 +12,7 @@ const DEFAULT_PORT = 7450;
 export function addUp(program: Command): void {
   program
     .command("up")
+    .summary("write a cluster on this machine, and run it until Ctrl-C")
     .description(
       "write the configuration and certificates of a cluster on this machine, and run it until Ctrl-C",
     )
