@@ -122,6 +122,10 @@ describe("usage", () => {
     ["no command", [], /Usage: sotto/],
     ["an unknown command", ["rum"], /unknown command 'rum'/],
     ["no --input", ["run", model], /--input/],
+    ["an input without --input", ["run", model, "x.npy"], /unexpected argument x.npy.*as --input x.npy\n/],
+    ["no cluster to watch", ["top"], /`sotto top cluster`/],
+    ["a wrong command of a command", ["models", "rm"], /hint: sotto models --help/],
+    ["a missing argument", ["token", "create"], /hint: sotto token create --help/],
     ["an unknown option", ["run", model, "--input", good, "--inptu", good], /unknown option '--inptu'/],
     ["an unknown option instead of --input", ["run", model, "--inptu", good], /unknown option '--inptu'/],
     [
@@ -144,22 +148,41 @@ describe("usage", () => {
     expect(help).toMatchObject({ code: 0, stderr: "" });
     expect(help.stdout).toMatch(/Exit codes:\n {2}0 /);
     expect(help.stdout).not.toContain("party");
-    for (const command of [
-      "run",
-      "inspect",
-      "up",
-      "top",
-      "deploy",
-      "infer",
-      "certs",
-      "dealer",
-      "server",
-      "models list",
-      "token create",
-    ]) {
-      const { code, stdout } = await executeHere(...command.split(" "), "--help");
-      expect(code).toBe(0);
-      expect(stdout).toMatch(/Examples?:\n {2}sotto /);
-    }
+  });
+});
+
+describe("what is not there, or is something else", () => {
+  const missing = shop.path("nowhere.yaml");
+  it.each([
+    [
+      "a model",
+      ["run", "nowhere.onnx", "--input", good],
+      /nowhere.onnx can't be read: there is no such file\n/,
+    ],
+    [
+      "an input",
+      ["run", model, "--input", "nowhere.npy"],
+      /nowhere.npy can't be read: there is no such file\n/,
+    ],
+    [
+      "a cluster file",
+      ["infer", "--name", "m", "--cluster", missing, "--input", good],
+      /there is no such file; .*\n {2}hint: .*`sotto up DIR` writes/,
+    ],
+    [
+      "a configuration",
+      ["server", "--config", missing],
+      /there is no such file; .*\n {2}hint: .*`sotto up DIR` writes/,
+    ],
+    [
+      "a file of tokens",
+      ["token", "list", "--file", missing],
+      /there is no such file; .*\n {2}hint: .*`sotto token create`/,
+    ],
+    ["a model as a configuration", ["dealer", "--config", model], /it is no text; expected a YAML file\n$/],
+  ])("%s: said with what to do", async (_, args, message) => {
+    const done = await executeHere(...args);
+    expect(done.stderr).toMatch(message);
+    expect(done.code).toBe(1);
   });
 });

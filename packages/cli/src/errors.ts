@@ -16,6 +16,14 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   timeout: "raise --timeout, or look at `sotto inspect MODEL` for the rounds and bytes that the run needs",
 };
 
+const NO_CONFIG =
+  "is the path right? `sotto up DIR` writes the files of a cluster on this machine, `sotto token create` a file of tokens";
+
+function hintFor({ code, cause }: SottoError): string | undefined {
+  const missing = (cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
+  return code === "bad-config" && missing ? NO_CONFIG : HINTS[code];
+}
+
 /** Writes an error to standard error. Returns the exit code. */
 export function report(
   error: unknown,
@@ -31,7 +39,7 @@ export function report(
   }
   if (error instanceof SottoError) {
     write(`sotto: ${error.message}\n`);
-    const hint = HINTS[error.code];
+    const hint = hintFor(error);
     if (hint) write(`  hint: ${hint}\n`);
   } else {
     const message = error instanceof Error ? error.message : String(error);

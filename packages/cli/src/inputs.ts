@@ -74,7 +74,14 @@ export type Given<T extends { input: string[] }> = Omit<T, "input"> & Partial<Pi
  */
 export function allInputs(given: readonly string[] | undefined, rest: readonly string[]): string[] {
   // not commander's requiredOption, which would hide that --inptu is unknown
-  if (!given) throw new UsageError("no --input; give the model's inputs as --input [NAME=]x.npy");
+  if (!given) {
+    const [first] = rest;
+    throw new UsageError(
+      first === undefined
+        ? "no --input; give the model's inputs as --input [NAME=]x.npy"
+        : `unexpected argument ${first}; an input is given as --input ${first}`,
+    );
+  }
   const other = rest.find((argument) => !/\.npy$/i.test(argument));
   if (other !== undefined) throw new UsageError(`unexpected argument ${other}; inputs are files named *.npy`);
   return [...given, ...rest];

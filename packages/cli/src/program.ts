@@ -48,8 +48,14 @@ export async function makeProgram(name = ""): Promise<Command> {
     .exitOverride()
     .configureHelp({ helpWidth: 100 })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "sotto: ")) })
-    .showHelpAfterError("  hint: --help shows the options")
     .addHelpText("after", EXIT_CODES);
   for (const add of await Promise.all(called.map((load) => load()))) add(program);
+  hint(program, "sotto");
   return program;
+}
+
+/** After a wrong command line: which help to ask for. */
+function hint(command: Command, path: string): void {
+  command.showHelpAfterError(`  hint: ${path} --help shows how it is called, with an example`);
+  for (const sub of command.commands) hint(sub, `${path} ${sub.name()}`);
 }

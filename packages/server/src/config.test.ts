@@ -161,6 +161,6 @@ describe("a configuration", () => {
   });
 
   it("that is not there is named", () => {
-    expect(() => loadDealerConfig(join(dir, "none.yaml"))).toThrow(/none.yaml: cannot be read \(ENOENT\)/);
+    expect(() => loadDealerConfig(join(dir, "none.yaml"))).toThrow(/none.yaml: there is no such file/);
   });
 });

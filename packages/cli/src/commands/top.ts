@@ -32,7 +32,11 @@ export function addTop(program: Command): void {
     .addHelpText("after", "\nExample:\n  sotto top cluster\n  sotto top --config top.yaml --once --json")
     .action(async (dir: string | undefined, options: TopOptions) => {
       if ((dir === undefined) === (options.config === undefined)) {
-        throw new UsageError("expected a cluster's directory or --config FILE, and not both");
+        throw new UsageError(
+          dir === undefined
+            ? "expected a cluster's directory or --config FILE, as in `sotto top cluster`"
+            : "expected a cluster's directory or --config FILE, and not both",
+        );
       }
       const sources = options.config ? sourcesOf(options.config) : sourcesIn(dir!);
       const stopped = untilSignal();

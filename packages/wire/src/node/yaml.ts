@@ -4,18 +4,24 @@ import { SottoError } from "@sotto/core";
 import { parseDocument } from "yaml";
 import type { z } from "zod";
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those that no text has
+const CONTROL = /[\u0000-\u0008\u000e-\u001f]/;
+
 /** @throws SottoError bad-config listing every key that is wrong. */
 export function readYaml<S extends z.ZodType>(path: string, schema: S): z.output<S> {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code;
-    throw new SottoError("bad-config", `${path}: cannot be read (${why}); expected a YAML file`, { cause });
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "there is no such file" : `cannot be read (${code})`;
+    throw new SottoError("bad-config", `${path}: ${why}; expected a YAML file`, { cause });
   }
+  // the parser's message would show some of it, and a terminal obey it
+  if (CONTROL.test(text)) throw new SottoError("bad-config", `${path}: it is no text; expected a YAML file`);
   const document = parseDocument(text);
   const [syntax] = document.errors;
-  if (syntax) throw new SottoError("bad-config", `${path}: not YAML: ${syntax.message}`);
+  if (syntax) throw new SottoError("bad-config", `${path}: not YAML: ${syntax.message.trimEnd()}`);
   const value: unknown = document.toJS();
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
