@@ -21,6 +21,7 @@ const ALL = [
   "apps/*/src/**/*.test.ts",
   "bench/src/**/*.test.ts",
   "experiments/src/**/*.test.ts",
+  "docs/site/src/**/*.test.ts",
 ];
 
 export default defineConfig({
