@@ -4,48 +4,65 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { SottoError } from "@sotto/core";
 import { measure } from "./measure.js";
 import { accuracyTable } from "./report.js";
 import { save, saved, updatePage } from "./results.js";
 import { SETS } from "./sets.js";
 
-const USAGE = `usage: npm run experiments -- [DATA_FOLDER] [SET ...] [--private N] [--missing]
+const USAGE = `usage: npm run experiments -- [DATA_FOLDER] [SET ...] [--private N] [--missing] | --tables
 
   SET          ${SETS.map((s) => s.name).join(", ")} (default: all)
   --private N  samples that run privately (default: 500, or all where there are fewer)
+  --tables     only write the tables of docs/experiments.md again, from what has been measured, here and in bench/results
   --missing    only sets that have no results yet: goes on where a run was stopped
 
 docs/experiments.md says where the sets can be had.`;
 
-const { folder, names, wanted, missing } = argumentsOf(process.argv.slice(2));
+const { tables, folder, names, wanted, missing } = argumentsOf(process.argv.slice(2));
 let done = 0;
-for (const about of SETS.filter((s) => names.length === 0 || names.includes(s.name))) {
+let failed = 0;
+for (const about of SETS.filter((s) => !tables && (names.length === 0 || names.includes(s.name)))) {
   if (missing && saved(about.name)) {
     console.error(`${about.name}: has results already`);
     continue;
   }
-  const set = await about.load(folder);
-  if (!set) {
-    console.error(`${about.name}: skipped, its data are not there. ${about.where}`);
-    continue;
+  try {
+    const set = await about.load(folder);
+    if (!set) {
+      console.error(`${about.name}: skipped, its data are not there. ${about.where}`);
+      continue;
+    }
+    const result = await measure(about, set, wanted, reporter());
+    save(result);
+    done++;
+    console.log(`\n${accuracyTable([result], "experiments/results")}\n`);
+  } catch (error) {
+    // the others can still be measured
+    if (!(error instanceof SottoError)) throw error;
+    console.error(`${about.name}: failed: ${error.message}`);
+    failed++;
   }
-  const result = await measure(about, set, wanted, reporter());
-  save(result);
-  done++;
-  console.log(`\n${accuracyTable([result], "experiments/results")}\n`);
 }
-if (done > 0) {
+if (done > 0 || tables) {
   updatePage(SETS.map((s) => s.name));
-  console.log("experiments/results and docs/experiments.md are written");
+  console.log(
+    `${tables ? "" : "experiments/results and "}docs/experiments.md ${tables ? "is" : "are"} written`,
+  );
 }
-process.exit(0);
+process.exit(failed > 0 ? 1 : 0);
 
 function argumentsOf(argv: string[]) {
   try {
     const { values, positionals } = parseArgs({
       args: argv,
       allowPositionals: true,
-      options: { private: { type: "string" }, missing: { type: "boolean" }, help: { type: "boolean" } },
+      options: {
+        private: { type: "string" },
+        missing: { type: "boolean" },
+        tables: { type: "boolean" },
+        help: { type: "boolean" },
+      },
     });
     if (values.help) {
       console.log(USAGE);
@@ -62,7 +79,7 @@ function argumentsOf(argv: string[]) {
     const wanted = values.private === undefined ? undefined : Number(values.private);
     if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0))
       throw new Error(`--private ${values.private}: expected a whole number above 0`);
-    return { folder, names, wanted, missing: values.missing ?? false };
+    return { folder, names, wanted, missing: values.missing ?? false, tables: values.tables ?? false };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
     process.exit(2);

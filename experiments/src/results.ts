@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { writeResult } from "@sotto/bench/report";
 import { confusionChart } from "./confusion-svg.js";
+import { costTables, recorded } from "./costs.js";
 import type { SetResult } from "./measure.js";
 import { accuracyTable, setPage, timeTable } from "./report.js";
 
@@ -34,6 +35,7 @@ export function updatePage(names: readonly string[]): void {
   let text = readFileSync(PAGE, "utf8");
   text = between(text, "accuracy", accuracyTable(results, BASE));
   text = between(text, "times", timeTable(results, BASE));
+  text = between(text, "costs", costTables(recorded(), "../bench/results"));
   writeFileSync(PAGE, text);
 }
 
