@@ -13,9 +13,17 @@ const TOP = 64;
 /** Of a letter, about; SVG text has no width before it is drawn. */
 const LETTER = 7;
 
-export function confusionChart(classes: readonly string[], panels: readonly Panel[]): string {
-  const longest = Math.max(...classes.map((c) => c.length));
-  const left = 16 + longest * LETTER;
+/** Names longer than this stand at the rows only, with numbers that stand at the columns. */
+const BRIEF = 10;
+
+export function confusionChart(names: readonly string[], panels: readonly Panel[]): string {
+  const numbered = names.some((name) => name.length > BRIEF);
+  const classes = names.map((name, i) => ({
+    row: numbered ? `${name} ${i + 1}` : name,
+    column: numbered ? String(i + 1) : name,
+  }));
+  const left = 16 + Math.max(...classes.map((c) => c.row.length)) * LETTER;
+  const longest = Math.max(...classes.map((c) => c.column.length));
   const cell = Math.max(CELL, longest * LETTER + 8);
   const side = classes.length * cell;
   const width = left + panels.length * (side + GAP);
@@ -40,20 +48,20 @@ export function confusionChart(classes: readonly string[], panels: readonly Pane
 }
 
 function cells(
-  classes: readonly string[],
+  classes: readonly { row: string; column: string }[],
   confusion: Confusion,
   x0: number,
   cell: number,
   first: boolean,
 ): string[] {
-  return classes.flatMap((name, row) => {
+  return classes.flatMap((about, row) => {
     const y = TOP + row * CELL;
     const all = confusion[row]!.reduce((a, b) => a + b, 0);
     const label = { x: x0 - 8, y: y + CELL / 2 + 4, "text-anchor": "end" };
     const above = { x: x0 + row * cell + cell / 2, y: TOP - 8, "text-anchor": "middle" };
     return [
-      ...(first ? [element("text", label, name)] : []),
-      element("text", above, name),
+      ...(first ? [element("text", label, about.row)] : []),
+      element("text", above, about.column),
       ...confusion[row]!.flatMap((count, column) => {
         const part = all ? count / all : 0;
         const x = x0 + column * cell;

@@ -42,3 +42,17 @@ it("the picture of confusion has every count, and no class name that is markup",
   expect(svg).toContain("a&#60;b");
   expect(svg).not.toContain("a<b");
 });
+
+it("long names stand at the rows, and their numbers at the columns", () => {
+  const one = {
+    title: "float",
+    confusion: [
+      [1, 0],
+      [0, 1],
+    ],
+  };
+  const svg = confusionChart(["normal", "supraventricular ectopic"], [one]);
+  expect(svg).toContain(">supraventricular ectopic 2</text>");
+  expect(svg.match(/>2<\/text>/g)).toHaveLength(1);
+  expect(Number(/width="(\d+)"/.exec(svg)![1])).toBeLessThan(400);
+});
