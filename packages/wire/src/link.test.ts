@@ -150,14 +150,22 @@ describe("greeting", () => {
     const [a, b] = memoryPair();
     const outcome = greet(a, self, "server-0", 500, () => {});
     b.send(controlFrame({ type: "welcome", version: PROTOCOL_VERSION, role: "server-1", boot: boot("3") }));
-    await expect(outcome).rejects.toThrow(/says it is server-1, version 1; expected server-0, version 1/);
+    await expect(outcome).rejects.toThrow(
+      new RegExp(
+        `says it is server-1, version ${PROTOCOL_VERSION}; expected server-0, version ${PROTOCOL_VERSION}`,
+      ),
+    );
   });
 
   it("refuses another version", async () => {
     const [a, b] = memoryPair();
     const outcome = greet(a, self, "server-0", 500, () => {});
-    b.send(controlFrame({ type: "welcome", version: 2, role: "server-0", boot: boot("3") }));
-    await expect(outcome).rejects.toThrow(/server-0, version 2; expected server-0, version 1/);
+    b.send(
+      controlFrame({ type: "welcome", version: PROTOCOL_VERSION + 1, role: "server-0", boot: boot("3") }),
+    );
+    await expect(outcome).rejects.toThrow(
+      new RegExp(`server-0, version ${PROTOCOL_VERSION + 1}; expected server-0, version ${PROTOCOL_VERSION}`),
+    );
   });
 
   it("passes on why the other side refused", async () => {
