@@ -1,5 +1,12 @@
 /** Starts a party in this process, which is named after it, from its configuration file. */
-import { loadDealerConfig, loadServerConfig, startDealer, startServer } from "@sotto/server";
+import {
+  loadDealerConfig,
+  loadFrontConfig,
+  loadServerConfig,
+  startDealer,
+  startFront,
+  startServer,
+} from "@sotto/server";
 import type { Role } from "./cluster/messages.js";
 
 export interface Daemon {
@@ -19,6 +26,14 @@ export async function start(role: Role, file: string): Promise<Daemon> {
     const config = loadDealerConfig(file);
     const { ports, ...rest } = await startDealer(config);
     const addresses = [`for both servers on ${config.listen.host}:${ports.listen} (TLS)`];
+    return { ports: { ...ports }, addresses: [...addresses, ...metricsAddress(config.metrics)], ...rest };
+  }
+  if (role === "front") {
+    const config = loadFrontConfig(file);
+    process.title = `sotto front ${config.party}`;
+    const { ports, ...rest } = await startFront(config);
+    const { http } = config;
+    const addresses = http ? [`for the owner and clients on https://${http.host}:${ports.http}`] : [];
     return { ports: { ...ports }, addresses: [...addresses, ...metricsAddress(config.metrics)], ...rest };
   }
   const config = loadServerConfig(file);

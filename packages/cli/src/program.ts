@@ -33,6 +33,7 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
   dealer: async () => (await import("./commands/daemons.js")).addDealer,
   server: async () => (await import("./commands/daemons.js")).addServer,
   completion: async () => (await import("./commands/completion.js")).addCompletion,
+  front: async () => (await import("./commands/daemons.js")).addFront,
   party: async () => (await import("./commands/party.js")).addParty,
 };
 

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { clientLimits } from "./clients/limits.js";
 import { absoluteMetrics, type MetricsConfig, metricsConfig } from "./observe/config.js";
 import { isLoopback } from "./party/loopback.js";
+import { absoluteWorkers, type WorkersConfig, workersConfig } from "./workers/config.js";
 
 const address = z.strictObject({ host: z.string().min(1), port: z.number().int().min(0).max(65535) });
 const tls = z.strictObject({ ca: z.string().min(1), cert: z.string().min(1), key: z.string().min(1) });
@@ -66,6 +67,7 @@ const dealerConfig = z.strictObject({
   tls,
   limits: z.strictObject({ heartbeatMs, drainMs }).prefault({}),
   metrics: metricsConfig.optional(),
+  workers: workersConfig.optional(),
   log: log.optional(),
 });
 /** Who may use the HTTP API, besides whoever has a certificate of the cluster. */
@@ -107,6 +109,7 @@ const serverConfig = z
     tls,
     limits: limits.prefault({}),
     metrics: metricsConfig.optional(),
+    workers: workersConfig.optional(),
     clients: clients.prefault({}),
     cors: cors.optional(),
     audit: audit.optional(),
@@ -127,6 +130,28 @@ const serverConfig = z
     }
   });
 
+/** The front of a party that has several workers; of the dealer, for metrics alone. */
+const frontConfig = z
+  .strictObject({
+    party: z.literal([0, 1, "dealer"]),
+    http: address.optional(),
+    tls,
+    limits: limits.prefault({}),
+    metrics: metricsConfig.optional(),
+    workers: workersConfig,
+    clients: clients.prefault({}),
+    cors: cors.optional(),
+    audit: audit.optional(),
+    log: log.optional(),
+  })
+  .superRefine(({ party, http }, context) => {
+    if ((party === "dealer") === (http === undefined)) return;
+    const message = `party ${party}: expected ${http ? "nothing here" : "{host, port} for clients"}`;
+    context.addIssue({ code: "custom", path: ["http"], message });
+  });
+
+export type FrontConfig = z.input<typeof frontConfig>;
+export type CheckedFrontConfig = z.output<typeof frontConfig>;
 export type DealerConfig = z.input<typeof dealerConfig>;
 export type ServerConfig = z.input<typeof serverConfig>;
 /** With every default filled in. */
@@ -142,11 +167,21 @@ export function loadDealerConfig(path: string): CheckedDealerConfig {
 /** @throws SottoError bad-config naming the file, the key, what was expected and what was found. */
 export function loadServerConfig(path: string): CheckedServerConfig {
   const config = readYaml(path, serverConfig);
+  return { ...api(path, absolute(path, config)), data: resolve(dirname(path), config.data) };
+}
+
+/** @throws SottoError bad-config naming the file, the key, what was expected and what was found. */
+export function loadFrontConfig(path: string): CheckedFrontConfig {
+  return api(path, absolute(path, readYaml(path, frontConfig)));
+}
+
+type Api = Pick<CheckedServerConfig, "clients" | "audit">;
+
+function api<T extends Api>(path: string, config: T): T {
   const at = (p: string) => resolve(dirname(path), p);
   const { clients, audit } = config;
   return {
-    ...absolute(path, config),
-    data: at(config.data),
+    ...config,
     clients: { ...clients, ...(clients.tokens === undefined ? {} : { tokens: at(clients.tokens) }) },
     ...(audit ? { audit: { file: at(audit.file) } } : {}),
   };
@@ -155,6 +190,11 @@ export function loadServerConfig(path: string): CheckedServerConfig {
 /** Fills in defaults of a configuration made by a program. @throws SottoError bad-config */
 export function checkServerConfig(config: ServerConfig): CheckedServerConfig {
   return check(serverConfig, config, "server configuration");
+}
+
+/** The same of a front's. */
+export function checkFrontConfig(config: FrontConfig): CheckedFrontConfig {
+  return check(frontConfig, config, "front configuration");
 }
 
 /** The same of a dealer's. */
@@ -168,16 +208,20 @@ function check<S extends z.ZodType>(schema: S, config: z.input<S>, what: string)
   throw new SottoError("bad-config", `${what}: ${explain(schema, parsed.error.issues, config)}`);
 }
 
-function absolute<T extends { tls: IdentityPaths; metrics?: MetricsConfig | undefined }>(
-  path: string,
-  config: T,
-): T {
+interface WithPaths {
+  tls: IdentityPaths;
+  metrics?: MetricsConfig | undefined;
+  workers?: WorkersConfig | undefined;
+}
+
+function absolute<T extends WithPaths>(path: string, config: T): T {
   const at = (p: string) => resolve(dirname(path), p);
   const { ca, cert, key } = config.tls;
-  const { metrics } = config;
+  const { metrics, workers } = config;
   return {
     ...config,
     tls: { ca: at(ca), cert: at(cert), key: at(key) },
     ...(metrics ? { metrics: absoluteMetrics(metrics, at) } : {}),
+    ...(workers ? { workers: absoluteWorkers(workers, at) } : {}),
   };
 }

@@ -8,11 +8,19 @@ export {
   revokeToken,
   type TokenEntry,
 } from "./clients/token-file.js";
-export { type DealerConfig, loadDealerConfig, loadServerConfig, type ServerConfig } from "./config.js";
+export {
+  type DealerConfig,
+  type FrontConfig,
+  loadDealerConfig,
+  loadFrontConfig,
+  loadServerConfig,
+  type ServerConfig,
+} from "./config.js";
 export { type DaemonOptions, type RunningDealer, startDealer } from "./dealer/start.js";
 export type { Logger } from "./log.js";
 export type { ServerStats } from "./party/session-types.js";
 export { type RunningServer, startServer } from "./party/start.js";
+export { type RunningFront, startFront } from "./workers/front.js";
 export type { CertificateOptions };
 
 /** See certificates.ts, which daemons need not load: what it imports is the largest part of their start. */

@@ -44,6 +44,20 @@ export const chunk = z.object({
   kind: z.enum(["start", "continue", "renew"]),
 });
 
+/** Where a server has several workers: the process of the other server that is meant, by its `boot`. docs/scaling.md */
+const peer = z.optional(id);
+
+const MAX_WORKERS = 1000;
+/** A process of a party, by its `boot`, and where the other parties reach it. */
+export const worker = z.object({
+  id,
+  host: z.string().check(z.minLength(1), z.maxLength(255)),
+  port: z.int().check(z.minimum(1), z.maximum(65535)),
+  /** Of its software: only workers of one version are linked. */
+  version: z.string().check(z.minLength(1), z.maxLength(100)),
+});
+export type WorkerAddress = z.infer<typeof worker>;
+
 const text = z.string().check(z.maxLength(2000));
 const type = <T extends string>(name: T) => z.literal(name);
 
@@ -67,9 +81,9 @@ export const controlMessage = z.discriminatedUnion("type", [
   z.object({ type: type("setup"), setup: id, name: modelName, plan: hex32, deployment: id }),
   z.object({ type: type("setup-accepted"), setup: id }),
   /** Server 0 to the dealer, with the plan itself. */
-  z.object({ type: type("setup-request"), setup: id, plan: z.unknown() }),
+  z.object({ type: type("setup-request"), setup: id, plan: z.unknown(), peer }),
   /** The dealer to each server: its seed of the weights' masks. */
-  z.object({ type: type("setup-seed"), setup: id, plan: hex32, seed: hex32 }),
+  z.object({ type: type("setup-seed"), setup: id, plan: hex32, seed: hex32, peer }),
   z.object({ type: type("setup-done"), setup: id }),
   /** Server 0 to the dealer, or one server to the other: no session will begin with this set-up any more. The dealer, or
    *  server 1, to server 0: it is not held here; server 0 makes another one. */
@@ -89,6 +103,7 @@ export const controlMessage = z.discriminatedUnion("type", [
     sizes,
     chunk: z.optional(chunk),
     seed: hex32,
+    peer,
   }),
   /** A server to the dealer: so many more stages may be sent. */
   z.object({
@@ -106,6 +121,9 @@ export const controlMessage = z.discriminatedUnion("type", [
   /** Server 1 to server 0: a client's request for this session waits here. Server 0 aborts it if it has none. */
   z.object({ type: type("held"), session: id }),
   z.object({ type: type("abort"), session: id, code: errorCode, message: text }),
+
+  /** Of a party with several workers, to whoever is linked to one of them: all that are alive. */
+  z.object({ type: type("workers"), workers: z.array(worker).check(z.maxLength(MAX_WORKERS)) }),
 ]);
 
 export type ControlMessage = z.infer<typeof controlMessage>;

@@ -83,6 +83,13 @@ export class Child {
     return report.type === "listening" ? report.ports : {};
   }
 
+  /** Asks it to end when its sessions have, and waits for that. */
+  async drain(): Promise<void> {
+    this.stopping = true;
+    if (this.running) this.process.send({ type: "drain" }, () => {});
+    await this.ended;
+  }
+
   /** Asks it to end, and makes it end. */
   async stop(): Promise<void> {
     this.stopping = true;

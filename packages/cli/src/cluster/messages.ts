@@ -1,7 +1,7 @@
 /** What the command and the party processes that it started say to each other over Node's IPC channel. */
 import type { ErrorCode } from "@sotto/core";
 
-export type Role = "dealer" | "server";
+export type Role = "dealer" | "server" | "front";
 
 /** From the command: what to be. Sent once. */
 export interface Start {
@@ -9,6 +9,11 @@ export interface Start {
   role: Role;
   /** Path of the configuration file. */
   config: string;
+}
+
+/** From the command: take no new session, and end when those that run have ended. */
+export interface Drain {
+  type: "drain";
 }
 
 /** From the party. */

@@ -5,7 +5,7 @@
 import { rmSync } from "node:fs";
 import { SottoError } from "@sotto/core";
 import { start } from "../daemon.js";
-import type { Report, Start } from "./messages.js";
+import type { Drain, Report, Start } from "./messages.js";
 
 /** @param scratch directory to remove if the parent dies; the parent itself does it otherwise. */
 export async function runParty(scratch?: string): Promise<never> {
@@ -23,8 +23,8 @@ export async function runParty(scratch?: string): Promise<never> {
     if (!process.connected || error.code === "EPIPE") leave();
     failed(error);
   });
-  process.on("message", (message: Start) => {
-    serve(message).catch(failed);
+  process.on("message", (message: Start | Drain) => {
+    if (message.type === "start") serve(message).catch(failed);
   });
   if (!process.connected) leave();
   say({ type: "loaded" });
@@ -33,11 +33,15 @@ export async function runParty(scratch?: string): Promise<never> {
 
 async function serve({ role, config }: Start): Promise<void> {
   const party = await start(role, config);
-  process.once("SIGTERM", () => {
-    party.close().then(
+  const end = (work: Promise<void>) => {
+    work.then(
       () => process.exit(0),
       () => process.exit(1),
     );
+  };
+  process.once("SIGTERM", () => end(party.close()));
+  process.on("message", (message: Start | Drain) => {
+    if (message.type === "drain") end(party.drain().then(() => party.close()));
   });
   say({ type: "listening", ports: party.ports });
 }

@@ -1,4 +1,4 @@
-/** `sotto dealer` and `sotto server`: a party in the foreground, until it is told to end. */
+/** `sotto dealer`, `sotto server` and `sotto front`: a party in the foreground, until it is told to end. */
 import type { Command } from "commander";
 import { untilSignal } from "../cluster/cleanup.js";
 import type { Role } from "../cluster/messages.js";
@@ -12,6 +12,16 @@ export function addServer(program: Command): void {
   add(program, "server", "run one of the two servers");
 }
 
+export function addFront(program: Command): void {
+  add(program, "front", "run the one name of a party that has several workers (docs/scaling.md)");
+}
+
+const EXAMPLES: Record<Role, string> = {
+  dealer: "dealer.yaml",
+  server: "server-0.yaml",
+  front: "front-0.yaml",
+};
+
 function add(program: Command, role: Role, description: string): void {
   program
     .command(role)
@@ -22,7 +32,7 @@ function add(program: Command, role: Role, description: string): void {
     .requiredOption("--config <file>", "configuration (YAML); `sotto up DIR` writes one to start from")
     .addHelpText(
       "after",
-      `\nExample:\n  sotto ${role} --config ${role === "dealer" ? "dealer" : "server-0"}.yaml`,
+      `\nExample:\n  sotto ${role} --config ${EXAMPLES[role]}`,
     )
     .action(async ({ config }: { config: string }) => {
       // these libraries are large, and no other command needs them at once

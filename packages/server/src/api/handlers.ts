@@ -18,12 +18,12 @@ export interface ApiContext {
   party: 0 | 1;
   log: Logger;
   models: Models;
-  setups: SetUps;
-  sessions: Sessions;
+  setups: Pick<SetUps, "served" | "whyNotReady" | "need" | "whyNot">;
+  sessions: Pick<Sessions, "infer">;
   /** A model has been put. */
-  onModel: (model: Model) => void;
+  onModel: (model: Model) => void | Promise<void>;
   /** A model has been removed here. */
-  onRemoved: (name: string) => void;
+  onRemoved: (name: string) => void | Promise<void>;
   /** Why this server cannot serve at all at the moment. @throws SottoError */
   checkConnections: () => void;
   /** The shortest round trip to the other server so far. */
@@ -116,7 +116,7 @@ export function handlersOf(context: ApiContext): Handlers {
       const model = await models.put(name, bodyOf(request));
       call.version = model.deployment;
       log.info({ model: name, version: model.deployment, bytes: model.share.length }, "model stored");
-      context.onModel(model);
+      await context.onModel(model);
       const replaces = before ? { version: before.deployment, plan: before.hash } : null;
       return { plan: model.hash, party, version: model.deployment, replaces };
     },
@@ -125,7 +125,7 @@ export function handlersOf(context: ApiContext): Handlers {
       const name = call.model!;
       const versions = (await models.remove(name)).map((m) => m.deployment);
       if (versions[0]) call.version = versions[0];
-      context.onRemoved(name);
+      await context.onRemoved(name);
       return { name, party, versions };
     },
 

@@ -7,6 +7,7 @@ import { stat } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { SottoError } from "@sotto/core";
+import { z } from "zod";
 import type { Logger } from "../log.js";
 import type { ClientLimits, Limited } from "./limits.js";
 import { hashToken, isToken, readTokens, type TokenEntry } from "./token-file.js";
@@ -29,6 +30,8 @@ export interface CallersOptions {
   /** The file of tokens; without one only certificates count. */
   tokens?: string | undefined;
   log: Logger;
+  /** A worker believes the front of its own party, which has checked and limited, who asks. */
+  front?: boolean;
   now?: () => number;
 }
 
@@ -41,6 +44,24 @@ export function callerKey({ name, by }: Caller): string {
 export function limited(caller: Caller): Limited | undefined {
   const { name, limits } = caller;
   return limits && { name, key: callerKey(caller), limits };
+}
+
+/** Where a front states to its party's workers who asks. */
+export const CALLER_HEADER = "sotto-caller";
+
+const stated = z.object({
+  name: z.string(),
+  role: z.enum(["client", "owner"]),
+  by: z.enum(["token", "certificate"]),
+});
+
+/** Limits are the front's affair. */
+function statedCaller(header: string): Caller {
+  return { ...stated.parse(JSON.parse(decodeURIComponent(header))), limits: undefined };
+}
+
+export function callerHeader({ name, role, by }: Caller): Record<string, string> {
+  return { [CALLER_HEADER]: encodeURIComponent(JSON.stringify({ name, role, by })) };
 }
 
 interface Known {
@@ -73,7 +94,7 @@ export class Callers {
   async identify(request: IncomingMessage): Promise<Caller | undefined> {
     const { authorization } = request.headers;
     if (authorization !== undefined) return this.byToken(authorization);
-    return this.byCertificate(request.socket);
+    return this.byCertificate(request.socket, request.headers[CALLER_HEADER]);
   }
 
   /** The caller, who has to have one of the roles. @throws SottoError unauthorized, forbidden. */
@@ -119,12 +140,13 @@ export class Callers {
     return { name, role, by: "token", limits: own };
   }
 
-  private byCertificate(socket: unknown): Caller | undefined {
+  private byCertificate(socket: unknown, stated: unknown): Caller | undefined {
     if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
     const name = socket.getPeerCertificate().subject?.CN;
     if (typeof name !== "string") return undefined;
     const role = ROLES.find((r) => r === name);
-    const { party, limits } = this.options;
+    const { party, limits, front } = this.options;
+    if (front && name === `server-${party}`) return typeof stated === "string" ? statedCaller(stated) : undefined;
     if (!role) {
       throw new SottoError(
         "forbidden",

@@ -1,6 +1,7 @@
 /**
  * The dealer above its connections: answers the servers' requests. It keeps nothing on disk, sees no share of
- * anything, and draws every seed anew from the operating system. Only server 0 asks; both are answered.
+ * anything, and draws every seed anew from the operating system. Only server 0 asks; both are answered. As one of
+ * several workers it serves many processes of each server, and deals what the workers' common queue gives it.
  */
 import {
   DealerSetup,
@@ -34,6 +35,30 @@ interface SetUp {
   plan: Plan;
   hash: string;
   lease: Leased<DealerSetup>;
+  /** Where servers have several processes: whose it is. */
+  pair: Pair | undefined;
+}
+
+/** The processes of server 0 and server 1, by their `boot`. */
+export type Pair = readonly [string, string];
+
+/** All that a dealer's worker needs to deal for a set-up. */
+export interface SharedSetUp {
+  plan: Plan;
+  /** Hex. */
+  seeds: readonly [string, string];
+  pair: Pair;
+}
+
+export type DealJob = Omit<Message<"deal">, "type">;
+
+/** What several workers of a dealer have in common. */
+export interface DealerGroup {
+  share(setup: string, shared: SharedSetUp): Promise<void>;
+  find(setup: string): Promise<SharedSetUp | undefined>;
+  dropped(setup: string): void;
+  /** One of the workers will deal. @throws (rejects with) SottoError unreachable */
+  enqueue(job: DealJob): Promise<void>;
 }
 
 type ServerRole = "server-0" | "server-1";
@@ -43,14 +68,28 @@ const MAX_DEALINGS = 1024;
 const ID_BYTES = 16;
 /** Bytes of the message with which server 0 gives a plan. */
 const MAX_PLAN_MESSAGE = 8 * 2 ** 20;
+/** For a server's process to connect again before its set-ups are dropped. */
+const FORGET_MS = 60_000;
+
+function unknownSetUp(setup: string): SottoError {
+  return new SottoError("conflict", `unknown setup ${setup}; the dealer may have been restarted`);
+}
 
 export class Desk {
   private readonly ring: Ring;
   private readonly random: RandomBytes;
   private readonly log: Logger;
   private readonly runs = new Runs();
-  private readonly links = new Map<ServerRole, Link>();
+  private readonly group: DealerGroup | undefined;
+  /** By `boot`; of a role one at a time, unless there is a group. */
+  private readonly links: Record<ServerRole, Map<string, Link>> = {
+    "server-0": new Map(),
+    "server-1": new Map(),
+  };
   private readonly setups = new Map<string, SetUp>();
+  /** Those of a group, as the workers share them. */
+  private readonly shared = new Map<string, SharedSetUp>();
+  private readonly timers = new Set<NodeJS.Timeout>();
   private readonly dealings = new Map<string, Dealing>();
   private readonly seen = new Seen();
   private readonly tally: Tally;
@@ -58,7 +97,8 @@ export class Desk {
   /** Set while no session is dealt for any more: who waits for the last dealing to end. */
   private draining: (() => void)[] | undefined;
 
-  constructor(ring: Ring, random: RandomBytes, log: Logger, tally = new Tally()) {
+  constructor(ring: Ring, random: RandomBytes, log: Logger, tally = new Tally(), group?: DealerGroup) {
+    this.group = group;
     this.tally = tally;
     this.ring = ring;
     this.random = random;
@@ -67,15 +107,23 @@ export class Desk {
 
   /** @throws (rejects with) SottoError conflict when another process has the role. */
   admit(role: ServerRole, boot: string): Promise<void> {
-    return admit(this.links.get(role), role, boot);
+    return admit(this.present(role, boot), role, boot);
+  }
+
+  /** Whose place a process takes. */
+  private present(role: ServerRole, boot: string): Link | undefined {
+    const links = this.links[role];
+    return this.group ? links.get(boot) : [...links.values()][0];
   }
 
   /** A server has connected; an earlier connection of the same role is closed. */
   connected(role: ServerRole, link: Link): void {
-    this.links.get(role)?.close();
-    this.links.set(role, link);
+    const links = this.links[role];
+    const { remoteBoot } = link;
+    this.present(role, remoteBoot)?.close();
+    links.set(remoteBoot, link);
     this.log.info({ role }, "connected");
-    if (role === "server-0" && this.leaderBoot !== link.remoteBoot) {
+    if (!this.group && role === "server-0" && this.leaderBoot !== link.remoteBoot) {
       // another process: it cannot know the set-ups of the one before
       for (const id of [...this.setups.keys()]) this.drop(id);
       this.leaderBoot = link.remoteBoot;
@@ -83,7 +131,8 @@ export class Desk {
     if (role === "server-0") link.maxControl = MAX_PLAN_MESSAGE;
     link.onControl = (message) => this.take(role, link, message);
     link.onClose((error) => {
-      if (this.links.get(role) === link) this.links.delete(role);
+      if (links.get(remoteBoot) === link) links.delete(remoteBoot);
+      if (this.group) this.forgetLater(role, remoteBoot);
       this.log.info({ role, reason: error.message }, "disconnected");
       for (const d of [...this.dealings.values()]) if (d.needs(link)) d.cancel();
     });
@@ -97,7 +146,10 @@ export class Desk {
 
   get gauges(): Pick<Gauges, "connections" | "models"> {
     return {
-      connections: () => ({ "server-0": this.links.has("server-0"), "server-1": this.links.has("server-1") }),
+      connections: () => ({
+        "server-0": this.links["server-0"].size > 0,
+        "server-1": this.links["server-1"].size > 0,
+      }),
       models: () => ({ stored: this.setups.size, ready: this.setups.size }),
     };
   }
@@ -110,24 +162,42 @@ export class Desk {
   }
 
   close(): void {
-    for (const link of this.links.values()) link.close();
+    for (const timer of this.timers) clearTimeout(timer);
+    for (const link of this.all()) link.close();
+  }
+
+  /** Every connection that there is. */
+  all(): Link[] {
+    return [...this.links["server-0"].values(), ...this.links["server-1"].values()];
+  }
+
+  /** A set-up that another worker has made, or one that another worker asks for. */
+  learn(setup: string, shared: SharedSetUp): void {
+    if (this.shared.size < MAX_SETUPS) this.shared.set(setup, shared);
+  }
+
+  known(setup: string): SharedSetUp | undefined {
+    return this.shared.get(setup);
   }
 
   private take(role: ServerRole, link: Link, message: ControlMessage): void {
     const session = "session" in message ? message.session : undefined;
     const setup = "setup" in message ? message.setup : undefined;
     const about = session ?? setup ?? "";
-    try {
-      this.answer(role, message);
-    } catch (error) {
+    const refuse = (error: unknown) => {
       const { code, message: text } = asSottoError(error);
       if (message.type === "deal") this.tally.ended(code);
       this.log.warn({ role, session, setup, type: message.type, code, message: text }, "request refused");
       link.control({ type: "refused", about, ...stateError(error) });
+    };
+    try {
+      this.answer(role, link, message)?.catch(refuse);
+    } catch (error) {
+      refuse(error);
     }
   }
 
-  private answer(role: ServerRole, message: ControlMessage): void {
+  private answer(role: ServerRole, link: Link, message: ControlMessage): Promise<void> | undefined {
     switch (message.type) {
       case "setup-request":
       case "deal":
@@ -135,48 +205,75 @@ export class Desk {
         if (role !== "server-0") {
           throw new SottoError("protocol", `${message.type} comes from server-0, not from ${role}`);
         }
-        if (message.type === "setup-request") this.setUp(message);
-        else if (message.type === "deal") this.deal(message);
-        else this.drop(message.setup);
-        return;
+        if (message.type === "setup-request") return this.setUp(message, link);
+        if (message.type === "deal") return this.asked(message, link);
+        this.drop(message.setup);
+        this.group?.dropped(message.setup);
+        return undefined;
       case "credit":
         this.dealings.get(message.deal)?.grant(role === "server-0" ? 0 : 1, message.stages);
-        return;
+        return undefined;
       case "abort":
         for (const d of this.dealings.values()) if (d.session === message.session) d.cancel();
-        return;
+        return undefined;
       case "refused":
       case "unknown-frame":
         this.log.debug({ role, type: message.type }, "not taken by the server");
-        return;
+        return undefined;
       default:
         throw new SottoError("protocol", `a dealer takes no message of type ${message.type}`);
     }
   }
 
-  private setUp({ setup, plan: stated }: Message<"setup-request">): void {
-    const links = this.both();
+  private setUp(
+    { setup, plan: stated, peer }: Message<"setup-request">,
+    link: Link,
+  ): Promise<void> | undefined {
+    const pair = this.group && ([link.remoteBoot, peer ?? ""] as const);
+    const links = this.both(pair);
     if (this.setups.has(setup)) throw new SottoError("conflict", `set-up ${setup} exists already`);
     if (this.setups.size >= MAX_SETUPS)
       throw new SottoError("conflict", `${MAX_SETUPS} models are set up already`);
     const plan = checkPlan(stated);
     const hash = planHash(plan);
     const seeds = [this.random(SEED_BYTES), this.random(SEED_BYTES)] as const;
-    this.setups.set(setup, { plan, hash, lease: new Leased(DealerSetup.fromSeeds(this.ring, plan, seeds)) });
-    links.forEach((link, i) => {
-      link.control({ type: "setup-seed", setup, plan: hash, seed: hex(seeds[i]!) });
-    });
-    this.log.info({ setup, model: plan.name, plan: hash }, "set-up dealt");
+    this.put(setup, plan, seeds, pair);
+    const tell = () => {
+      links.forEach((to, i) => {
+        const about = { setup, plan: hash, peer: pair?.[1 - i] };
+        to.control({ type: "setup-seed", ...about, seed: hex(seeds[i]!) });
+      });
+      this.log.info({ setup, model: plan.name, plan: hash }, "set-up dealt");
+    };
+    const shared = this.shared.get(setup);
+    if (this.group && shared) return this.group.share(setup, shared).then(tell);
+    tell();
+    return undefined;
   }
 
-  private deal({ session, setup, plan, sizes, chunk }: Message<"deal">): void {
+  private put(setup: string, plan: Plan, seeds: readonly [Uint8Array, Uint8Array], pair?: Pair): SetUp {
+    const lease = new Leased(DealerSetup.fromSeeds(this.ring, plan, seeds));
+    const made = { plan, hash: planHash(plan), lease, pair };
+    this.setups.set(setup, made);
+    if (pair) this.shared.set(setup, { plan, seeds: [hex(seeds[0]), hex(seeds[1])], pair });
+    return made;
+  }
+
+  private asked(message: Message<"deal">, link: Link): Promise<void> | undefined {
+    if (this.group) return this.enqueue(this.group, message, link);
     this.checkOpen();
     const links = this.both();
-    const known = this.setups.get(setup);
+    const known = this.setups.get(message.setup);
     if (!known) {
-      links[0].control({ type: "setup-drop", setup });
-      throw new SottoError("conflict", `unknown setup ${setup}; the dealer may have been restarted`);
+      links[0].control({ type: "setup-drop", setup: message.setup });
+      throw unknownSetUp(message.setup);
     }
+    this.send(message, this.checked(message, known), known, links);
+    return undefined;
+  }
+
+  /** @throws SottoError plan-mismatch, unreachable, conflict: why this is not dealt. */
+  private checked({ session, setup, plan, sizes, chunk }: DealJob, known: SetUp): Run {
     if (known.hash !== plan) {
       throw new SottoError(
         "plan-mismatch",
@@ -190,16 +287,69 @@ export class Desk {
     if (!this.seen.add(session)) {
       throw new SottoError("conflict", `session ${session} has had its randomness; open a new session`);
     }
-    this.send({ session, setup, sizes, chunk }, run, known, links);
+    return run;
+  }
+
+  /** Leaves it to whichever of the workers has room. */
+  private async enqueue(group: DealerGroup, message: Message<"deal">, link: Link): Promise<void> {
+    const { type: _, ...job } = message;
+    const known = await this.find(job.setup);
+    if (known?.pair?.[0] !== link.remoteBoot) {
+      // server 0 would ask with it again and again
+      link.control({ type: "setup-drop", setup: job.setup });
+      throw unknownSetUp(job.setup);
+    }
+    await group.enqueue(job);
+  }
+
+  private async find(setup: string): Promise<SetUp | undefined> {
+    const known = this.setups.get(setup);
+    if (known) return known;
+    const shared = this.shared.get(setup) ?? (await this.group?.find(setup));
+    // another request may have found it meanwhile
+    if (!shared || this.setups.has(setup)) return this.setups.get(setup);
+    const [a, b] = shared.seeds.map((seed) => Buffer.from(seed, "hex"));
+    return this.put(setup, checkPlan(shared.plan), [a!, b!], shared.pair);
+  }
+
+  /**
+   * Deals for a job of the queue, with a deal id and seeds drawn now, whoever has had the job before. Resolves when nothing
+   * more will be sent: all of it is, or the servers do not want it.
+   * @throws SottoError unreachable: another worker should; conflict: this one has; plan-mismatch.
+   */
+  async deal(job: DealJob): Promise<void> {
+    const known = await this.find(job.setup);
+    if (!known?.pair) throw unknownSetUp(job.setup);
+    const links = this.both(known.pair);
+    const run = this.checked(job, known);
+    await new Promise<void>((resolve) => this.send(job, run, known, links, resolve));
+  }
+
+  /** How many are being dealt for. */
+  get active(): number {
+    return this.dealings.size;
+  }
+
+  /** A process that does not come back leaves its set-ups behind. */
+  private forgetLater(role: ServerRole, boot: string): void {
+    const side = role === "server-0" ? 0 : 1;
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      if (this.links[role].has(boot)) return;
+      for (const [id, { pair }] of [...this.shared]) if (pair[side] === boot) this.drop(id);
+    }, FORGET_MS);
+    timer.unref();
+    this.timers.add(timer);
   }
 
   private send(
-    about: Pick<Message<"deal">, "session" | "setup" | "sizes" | "chunk">,
+    { session, setup, sizes, chunk }: DealJob,
     run: Run,
     known: SetUp,
     links: [Link, Link],
+    onEnd: () => void = () => {},
   ): void {
-    const { session } = about;
+    const about = { session, setup, sizes, chunk };
     const deal = hex(this.random(ID_BYTES));
     const seeds = [this.random(SEED_BYTES), this.random(SEED_BYTES)] as const;
     const began = performance.now();
@@ -222,11 +372,12 @@ export class Desk {
       watch,
       onEnd: (error) => {
         this.dealings.delete(deal);
-        this.ended(dealing, watch, performance.now() - began, error);
+        this.ended(dealing, watch, performance.now() - began, links, error);
+        onEnd();
       },
     });
     this.dealings.set(deal, dealing);
-    const { hash } = known;
+    const { hash, pair } = known;
     links.forEach((link, i) => {
       link.control({
         type: "dealt",
@@ -234,19 +385,20 @@ export class Desk {
         deal,
         plan: hash,
         seed: hex(seeds[i]!),
+        peer: pair?.[1 - i],
       });
     });
     this.log.debug({ session, deal, stages: run.stages, bytes: run.cost.correctionBytes }, "dealing");
   }
 
-  private ended(dealing: Dealing, watch: Watch, ms: number, cause: unknown): void {
+  private ended(dealing: Dealing, watch: Watch, ms: number, links: Link[], cause: unknown): void {
     const { session, deal, done } = dealing;
     if (cause) {
       const error = asSottoError(cause);
       watch.end(error);
       this.tally.ended(error.code);
       this.log.error({ session, deal, code: error.code, message: error.message }, "dealing failed");
-      for (const l of this.links.values()) l.control({ type: "abort", session, ...stateError(error) });
+      for (const l of links) l.control({ type: "abort", session, ...stateError(error) });
     } else {
       watch.end(done ? undefined : new SottoError("unreachable", "the servers ended the session"));
       this.tally.ended(done ? "ok" : "aborted");
@@ -263,13 +415,18 @@ export class Desk {
     );
   }
 
-  private drop(id: string): void {
+  /** It is not needed any more. */
+  drop(id: string): void {
     this.setups.get(id)?.lease.release();
     this.setups.delete(id);
+    this.shared.delete(id);
   }
 
-  private both(): [Link, Link] {
-    const [a, b] = [this.links.get("server-0"), this.links.get("server-1")];
+  /** @param pair of a set-up, where there are several processes. */
+  private both(pair?: Pair): [Link, Link] {
+    const of = (role: ServerRole, boot: string | undefined) =>
+      boot === undefined ? [...this.links[role].values()][0] : this.links[role].get(boot);
+    const [a, b] = [of("server-0", pair?.[0]), of("server-1", pair?.[1])];
     if (!a || !b) {
       throw new SottoError(
         "unreachable",

@@ -33,6 +33,11 @@ export interface RunningDealer {
 /** @throws SottoError bad-config (a file that cannot be read, an address that cannot be listened on), tls. */
 export async function startDealer(config: DealerConfig, options: DaemonOptions = {}): Promise<RunningDealer> {
   const checked = checkDealerConfig(config);
+  if (checked.workers) {
+    // large libraries, which nobody else needs
+    const { startDealerWorker } = await import("../workers/dealer.js");
+    return startDealerWorker(checked, checked.workers, options);
+  }
   const { heartbeatMs, drainMs } = checked.limits;
   const log = options.log ?? makeLog("dealer", checked.log?.level);
   const identity = readIdentity(checked.tls, "dealer");

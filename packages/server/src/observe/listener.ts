@@ -23,7 +23,7 @@ export interface MetricsListener {
  */
 export async function listenForMetrics(
   config: MetricsConfig,
-  registry: Registry,
+  registry: Pick<Registry, "metrics" | "getMetricsAsJSON" | "contentType">,
   checkReady: () => void,
 ): Promise<MetricsListener> {
   const answer = async (path: string): Promise<[status: number, type: string, body: string]> => {

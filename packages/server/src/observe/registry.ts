@@ -3,7 +3,7 @@
  * (tally.ts) and copied when somebody reads; only histograms are kept here.
  */
 import type { Role } from "@sotto/wire";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { type Aggregator, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { PHASES, SPENT, type Tally } from "./tally.js";
 
 /** What is asked for at each reading. Keys of maps are names of stored models. */
@@ -83,11 +83,12 @@ function addCounters(registers: Registry[], tally: Tally): void {
 }
 
 function addGauges(registers: Registry[], tally: Tally, gauges: Gauges): void {
-  const gauge = (name: string, help: string, read: () => number) =>
+  const gauge = (name: string, help: string, read: () => number, aggregator: Aggregator = "sum") =>
     new Gauge({
       name,
       help,
       registers,
+      aggregator,
       collect() {
         this.set(read());
       },
@@ -116,8 +117,8 @@ function addGauges(registers: Registry[], tally: Tally, gauges: Gauges): void {
       for (const [other, up] of Object.entries(gauges.connections())) this.set({ other }, up ? 1 : 0);
     },
   });
-  gauge("sotto_models", "Models stored; at the dealer, set-ups", () => gauges.models().stored);
-  gauge("sotto_models_ready", "Models that a session can use now", () => gauges.models().ready);
+  gauge("sotto_models", "Models stored; at the dealer, set-ups", () => gauges.models().stored, "max");
+  gauge("sotto_models_ready", "Models that a session can use now", () => gauges.models().ready, "max");
   gauge("sotto_ring_bytes", "Bytes in use for shares, set-ups and running sessions", gauges.ringBytes);
   new Gauge({
     name: "sotto_pool_depth",

@@ -30,6 +30,11 @@ export class Connections {
     throw new SottoError("unreachable", `${this.names[other]} is not connected: ${reason}`);
   }
 
+  /** The process at the other end, as set-ups are bound to it. @throws SottoError unreachable */
+  boot(other: Other): string {
+    return this.need(other).remoteBoot;
+  }
+
   /** A new connection takes the place of an earlier one. */
   up(other: Other, link: Link): void {
     this.links.get(other)?.close();

@@ -124,14 +124,14 @@ export class SetupFollower implements SetupPart {
   }
 
   private done(attempt: Attempt, made: PartyModel): void {
-    const { id, model, peer, dealer } = attempt;
+    const { id, model, peer } = attempt;
     this.end(attempt);
     this.context.setups.put({
       id,
       model,
       lease: new Leased(made),
       peerBoot: peer.remoteBoot,
-      dealerBoot: dealer.remoteBoot,
+      dealerBoot: this.context.connections.boot("dealer"),
     });
     peer.control({ type: "setup-done", setup: id });
     settle(this.context, model);

@@ -6,14 +6,17 @@ import { type Address, type Identity, tlsOptions } from "@sotto/wire/node";
 import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import { type Call, ended, type Gate, letIn } from "../api/calls.js";
 import { sendError, statedBy } from "../api/errors.js";
-import { type ApiContext, handlersOf, TABLE } from "../api/handlers.js";
+import { type Handlers, TABLE } from "../api/handlers.js";
 import { OCTETS, REPLY_HEADERS, REQUEST_HEADERS, type Route, type RouteName } from "../api/routes.js";
+import type { Logger } from "../log.js";
 import { Answering } from "./answering.js";
 import { checkStated } from "./session-errors.js";
 import { serveStreams } from "./streams/socket.js";
-import type { Streams } from "./streams/streams.js";
+import type { OpensStreams } from "./streams/streams.js";
 
-export interface ApiOptions extends ApiContext, Omit<Gate, "party"> {
+export interface ApiOptions extends Gate {
+  log: Logger;
+  handlers: Handlers;
   address: Address;
   /** For TLS. Without it whoever listens on the line can read everything: for loopback addresses only. */
   identity: Identity | undefined;
@@ -24,7 +27,7 @@ export interface ApiOptions extends ApiContext, Omit<Gate, "party"> {
   withoutCertificate: boolean;
   /** Origins of web pages that may use the API; "*" for any. */
   origins: readonly string[] | undefined;
-  streams: Streams;
+  streams: OpensStreams;
 }
 
 export interface Api {
@@ -144,7 +147,7 @@ function addRoutes(app: FastifyInstance, options: ApiOptions): void {
     return sendError(stated, reply);
   });
 
-  const handlers = handlersOf(options);
+  const { handlers } = options;
   for (const [name, { method, url, ...route }] of TABLE) {
     app.route({
       method,

@@ -84,7 +84,12 @@ export class SetupLeader implements SetupPart {
       attempt.timer.refresh();
       switch (message.type) {
         case "setup-accepted":
-          attempt.dealer.control({ type: "setup-request", setup: attempt.id, plan: model.plan });
+          attempt.dealer.control({
+            type: "setup-request",
+            setup: attempt.id,
+            plan: model.plan,
+            peer: attempt.peer.remoteBoot,
+          });
           return true;
         case "setup-seed":
           if (message.plan !== model.hash) {
@@ -173,7 +178,8 @@ export class SetupLeader implements SetupPart {
   }
 
   private finish(attempt: Attempt): void {
-    const { id, model, made, peer, dealer } = attempt;
+    const { id, model, made, peer } = attempt;
+    const { connections } = this.context;
     if (!made || !attempt.peerDone) return;
     attempt.made = undefined;
     this.end(attempt);
@@ -183,7 +189,7 @@ export class SetupLeader implements SetupPart {
       model,
       lease: new Leased(made),
       peerBoot: peer.remoteBoot,
-      dealerBoot: dealer.remoteBoot,
+      dealerBoot: connections.boot("dealer"),
     });
     settle(this.context, model);
     this.context.log.info({ model: model.name, version: model.deployment, setup: id }, "model set up");

@@ -2,11 +2,12 @@
  * The models that a server holds its shares of: one file for each version, loaded at the start. A version is a
  * deployment. A new one lies beside the one before until both servers have set it up; settle() then removes the old.
  */
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Plan, planHash, SottoError } from "@sotto/core";
 import { type Bundle, decodeBundle } from "@sotto/wire";
 import type { Logger } from "../log.js";
+import { newId } from "../parties.js";
 import {
   MODEL_SUFFIX,
   modelFile,
@@ -136,6 +137,31 @@ export class Models {
     if (at < 0 || at === versions.length - 1) return;
     this.models.set(model.name, versions.slice(0, at + 1));
     await this.erase(versions.slice(at + 1));
+  }
+
+  /** A version as it lies on the disk, for the party's other workers. */
+  async fileOf({ name, deployment }: Model): Promise<{ file: string; bytes: Uint8Array }> {
+    const file = modelFile(name, deployment);
+    return { file, bytes: await readFile(join(this.dir, file)) };
+  }
+
+  /** Takes over a version as another worker has stored it. @throws SottoError bad-config: another storage key. */
+  async adopt(file: string, bytes: Uint8Array): Promise<void> {
+    const path = join(this.dir, file);
+    await this.inTurn(async () => {
+      const temporary = `${path}.${newId()}${TEMPORARY_SUFFIX}`;
+      await writeFile(temporary, bytes, { mode: 0o600 });
+      await rename(temporary, path);
+    });
+    await this.loadFile(file);
+  }
+
+  /** Another worker has removed this version. */
+  async discard(model: Model): Promise<void> {
+    const rest = this.versions(model.name).filter((m) => m !== model);
+    if (rest.length > 0) this.models.set(model.name, rest);
+    else this.models.delete(model.name);
+    await this.erase([model]);
   }
 
   /** Removes all versions of a model, and files of it that could not be read. @throws SottoError not-found */

@@ -63,6 +63,8 @@ export class Session {
   private supply: Supply | undefined;
   private rounds: Rounds | undefined;
   private peer: Link | undefined;
+  private dealer: Link | undefined;
+  private undoDealer = () => {};
   private greeted = false;
   private begun: number | undefined;
   private watch: Watch | undefined;
@@ -196,11 +198,13 @@ export class Session {
     session.serve(request, watch);
   }
 
-  onDealt(message: Message<"dealt">, bytes: number): void {
+  /** @param link over which its randomness comes, where there are several to the dealer's workers. */
+  onDealt(message: Message<"dealt">, bytes: number, link?: Link): void {
     this.step(() => {
       if (this.dealt) throw new SottoError("protocol", "the dealer dealt twice for one session");
       this.dealt = message;
       this.dealtBytes = bytes;
+      if (link) this.needDealer(link);
       this.patience.renew();
       this.bind();
     });
@@ -223,7 +227,10 @@ export class Session {
     this.end();
     const { connections, log } = this.context;
     const abort = { type: "abort", session: this.id, ...stateError(error) } as const;
-    for (const to of ["peer", "dealer"] as const) if (to !== from) connections.get(to)?.control(abort);
+    for (const to of ["peer", "dealer"] as const) {
+      const link = (to === "dealer" && this.dealer) || connections.get(to);
+      if (to !== from) link?.control(abort);
+    }
     this.watch?.end(error);
     const { code, message } = error;
     // a chunk that waits for its client's next step has not failed
@@ -269,8 +276,8 @@ export class Session {
     }
     this.run = run;
     this.setUp = this.hold(setUp);
-    const dealer = connections.need("dealer");
-    this.cleanUp.push(dealer.onClose((error) => this.dealerLost(error)));
+    // another one of the dealer's workers may have dealt already, at server 1
+    const dealer = this.dealer ?? this.needDealer(connections.need("dealer"));
     if (party === 0) {
       dealer.control({
         type: "deal",
@@ -298,7 +305,7 @@ export class Session {
     this.agree("steps", "the dealer", chunkText(dealt.chunk), chunkText(run.chunk));
     this.agree("set-up", "the dealer", dealt.setup, setUp.id);
     const peer = connections.need("peer");
-    const dealer = connections.need("dealer");
+    const dealer = this.dealer ?? connections.need("dealer");
     this.cleanUp.push(peer.onClose((error) => this.fail(peerLost(this.other, this.rounds, error), "peer")));
 
     const events = {
@@ -432,6 +439,7 @@ export class Session {
 
   private end(): void {
     this.ended = true;
+    this.undoDealer();
     this.patience.end();
     this.rounds?.stop();
     // the last made is undone first: streams and Party before what they stand on
@@ -458,6 +466,14 @@ export class Session {
   /** Whether the dealer sends this server corrections, and not its seed alone. */
   private get corrected(): boolean {
     return this.context.party === 1 || (this.run?.cost.commonBytes ?? 0) > 0;
+  }
+
+  /** The session ends with this connection, and no longer with the one it has named before. */
+  private needDealer(link: Link): Link {
+    this.undoDealer();
+    this.dealer = link;
+    this.undoDealer = link.onClose((error) => this.dealerLost(error));
+    return link;
   }
 
   private dealerLost(error: SottoError): void {

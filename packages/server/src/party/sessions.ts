@@ -1,6 +1,6 @@
 /** The sessions of a server: which message belongs to which, and that no id is taken twice. */
 import { SottoError } from "@sotto/core";
-import { asSottoError, type ControlMessage, type Message, stateError, tagText } from "@sotto/wire";
+import { asSottoError, type ControlMessage, type Link, type Message, stateError, tagText } from "@sotto/wire";
 import { Seen } from "../seen.js";
 import { FollowingTurns, LeadingTurns, type TurnLimits, type Turns } from "./admission/turns.js";
 import type { Other } from "./connections.js";
@@ -150,15 +150,18 @@ export class Sessions {
     return { session, result };
   }
 
-  /** @returns whether the message belonged to a session. */
-  take(from: Other, message: ControlMessage, bytes: number): boolean {
+  /**
+   * @param link the one that it came over, where there are several to the dealer's workers.
+   * @returns whether the message belonged to a session.
+   */
+  take(from: Other, message: ControlMessage, bytes: number, link?: Link): boolean {
     const name = this.context.connections.name(from);
     switch (message.type) {
       case "dealt":
         if (from !== "dealer") return false;
         this.turns.begun(message.session);
         this.checkSetUp(message.setup);
-        this.expected(message.session)?.onDealt(message, bytes);
+        this.expected(message.session, link)?.onDealt(message, bytes, link);
         this.checkLoad(message.session);
         return true;
       case "hello":
@@ -215,6 +218,11 @@ export class Sessions {
     if (this.draining) throw this.leaving();
   }
 
+  /** Whether it has begun here, for a client that is yet to come or is there. */
+  knows(id: string): boolean {
+    return this.find(id) !== undefined || this.endedEarly.has(id);
+  }
+
   /** Ends every session. */
   close(reason: string): void {
     this.pool.close();
@@ -267,7 +275,7 @@ export class Sessions {
   }
 
   /** The session of a message that may come before the client's request; undefined when it has ended. */
-  private expected(id: string): Session | undefined {
+  private expected(id: string, dealer?: Link): Session | undefined {
     const session = this.running.get(id);
     if (session) return session;
     const over = this.taken.has(id) || this.endedEarly.has(id);
@@ -278,7 +286,7 @@ export class Sessions {
     if (!over && !this.draining && early < 4 * this.max) return this.open(id);
     const why = over ? `session ${id} has ended` : "too many sessions";
     const error = !over && this.draining ? this.leaving() : new SottoError("conflict", why);
-    this.abort(id, error, ["dealer", "peer"]);
+    this.abort(id, error, ["dealer", "peer"], dealer);
     return undefined;
   }
 
@@ -299,9 +307,12 @@ export class Sessions {
     this.abort(id, error, ["peer"]);
   }
 
-  private abort(id: string, error: SottoError, to: Other[]): void {
+  private abort(id: string, error: SottoError, to: Other[], dealer?: Link): void {
     const abort = { type: "abort", session: id, ...stateError(error) } as const;
-    for (const other of to) this.context.connections.get(other)?.control(abort);
+    for (const other of to) {
+      const link = (other === "dealer" && dealer) || this.context.connections.get(other);
+      link?.control(abort);
+    }
   }
 
   private open(id: string): Session {

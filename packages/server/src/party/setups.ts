@@ -106,10 +106,8 @@ export class SetUps {
    */
   need(name: string, plan?: string): SetUp {
     const newest = this.models.need(name);
-    const [peer, dealer] = [this.connections.need("peer"), this.connections.need("dealer")];
-    const usable = this.ofModel(name).filter(
-      (s) => s.peerBoot === peer.remoteBoot && s.dealerBoot === dealer.remoteBoot,
-    );
+    const [peer, dealer] = [this.connections.boot("peer"), this.connections.boot("dealer")];
+    const usable = this.ofModel(name).filter((s) => s.peerBoot === peer && s.dealerBoot === dealer);
     const setUp = usable.find((s) => plan === undefined || s.model.hash === plan);
     if (setUp) return setUp;
     const versions = this.models.versions(name);

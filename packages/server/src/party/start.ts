@@ -3,6 +3,7 @@ import { Ring, type SottoError } from "@sotto/core";
 import { asSottoError, greet, heartbeat, type Link } from "@sotto/wire";
 import { type Identity, keepConnected, type Listener, listen, readIdentity } from "@sotto/wire/node";
 import { admit } from "../admit.js";
+import { handlersOf } from "../api/handlers.js";
 import { openAudit } from "../clients/audit.js";
 import { Callers } from "../clients/callers.js";
 import { Limiter } from "../clients/limits.js";
@@ -45,6 +46,11 @@ export interface RunningServer {
 export async function startServer(config: ServerConfig, options: DaemonOptions = {}): Promise<RunningServer> {
   const checked = checkServerConfig(config);
   const { party } = checked;
+  if (checked.workers) {
+    // large libraries, which nobody else needs
+    const { startServerWorker } = await import("../workers/server.js");
+    return startServerWorker(checked, checked.workers, options);
+  }
   const log = (options.log ?? makeLog(`server-${party}`, checked.log?.level)).child({ party });
   const identity = readIdentity(checked.tls, `server-${party}`);
   const ring = options.ring ?? (await Ring.create());
@@ -99,9 +105,6 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       maxBodyBytes,
       replyTimeoutMs: checked.limits.replyTimeoutMs,
       log,
-      models,
-      setups,
-      sessions,
       callers,
       limiter: new Limiter(),
       audit,
@@ -110,10 +113,13 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       withoutCertificate: tokens !== undefined || checked.cors !== undefined,
       origins: checked.cors?.origins,
       streams,
-      onModel: () => part.kick(),
-      onRemoved: (name) => part.removed(name),
-      checkConnections: checkReady,
-      roundTripMs: () => connections.get("peer")?.roundTripMs,
+      handlers: handlersOf({
+        ...{ party, log, models, setups, sessions },
+        onModel: () => part.kick(),
+        onRemoved: (name) => part.removed(name),
+        checkConnections: checkReady,
+        roundTripMs: () => connections.get("peer")?.roundTripMs,
+      }),
     };
     const api = await startApi({ ...common, address: checked.http, identity });
     closers.push(() => api.close());
@@ -172,7 +178,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
 }
 
 /** Without the ports that there are not. */
-function defined({ http, ...rest }: RunningServer["ports"]) {
+export function defined({ http, ...rest }: RunningServer["ports"]) {
   const there = Object.entries(rest).filter(([, port]) => port !== undefined);
   return { http, ...Object.fromEntries(there) } as RunningServer["ports"];
 }

@@ -30,7 +30,7 @@ export class Admission {
   }
 
   /** @throws SottoError unauthorized, forbidden, busy. */
-  async enter(wanted: StreamOpen): Promise<void> {
+  async enter(wanted: StreamOpen): Promise<Caller> {
     const { callers, limiter, party, origins = [] } = this.gate;
     const { headers } = this.request;
     this.wanted = wanted;
@@ -44,11 +44,12 @@ export class Admission {
     this.caller = await callers.identify(this.request);
     const caller = callers.need(this.caller, ["client", "owner"], `a stream of ${this.model}`);
     const client = limited(caller);
-    if (!client) return;
+    if (!client) return caller;
     limiter.request(client);
     checkSizes(client, { ...wanted.sizes, steps: wanted.steps });
     this.release = limiter.begin(client);
     if (this.over) this.release();
+    return caller;
   }
 
   /** The stream is over. Safe to call again. @param outcome "ok", or an error's code. */

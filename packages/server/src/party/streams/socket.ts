@@ -21,11 +21,11 @@ import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Logger } from "../../log.js";
 import { Admission, type StreamGate } from "./admission.js";
 import type { Stream } from "./stream.js";
-import type { Streams } from "./streams.js";
+import type { OpensStreams } from "./streams.js";
 
 export interface StreamSocketsOptions extends StreamGate {
   log: Logger;
-  streams: Streams;
+  streams: OpensStreams;
   maxBodyBytes: number;
 }
 
@@ -100,7 +100,7 @@ class Conversation {
   private readonly model: string;
   private readonly gone = new AbortController();
   private readonly onOpen: () => void;
-  private stream: Stream | undefined;
+  private stream: Pick<Stream, "feed" | "fail"> | undefined;
   private opening = false;
   private unsent = 0;
 
@@ -159,7 +159,7 @@ class Conversation {
 
   private async open(message: StreamOpen): Promise<void> {
     const { streams } = this.options;
-    await this.admission.enter(message);
+    const caller = await this.admission.enter(message);
     const { type: _, token: __, ...wanted } = message;
     const model = modelName.safeParse(this.model);
     if (!model.success)
@@ -177,7 +177,7 @@ class Conversation {
         }
       },
     };
-    this.stream = await streams.open({ ...wanted, model: model.data }, events, this.gone.signal);
+    this.stream = await streams.open({ ...wanted, model: model.data }, events, this.gone.signal, caller);
     this.onOpen();
     this.say({ type: "opened", inFlight: streams.inFlight, idleMs: streams.idleMs });
   }

@@ -1,5 +1,6 @@
 /** The streams of a server. */
 import { SottoError } from "@sotto/core";
+import type { Caller } from "../../clients/callers.js";
 import type { SessionContext } from "../session-types.js";
 import type { Sessions } from "../sessions.js";
 import { Stream, type StreamEvents, type StreamRequest } from "./stream.js";
@@ -7,7 +8,19 @@ import { Stream, type StreamEvents, type StreamRequest } from "./stream.js";
 /** Chunks of a stream that may be on their way: enough that a client far away keeps the servers busy. */
 const IN_FLIGHT = 4;
 
-export class Streams {
+/** What the API's WebSockets need of them. */
+export interface OpensStreams {
+  readonly inFlight: number;
+  readonly idleMs: number;
+  open(
+    request: StreamRequest,
+    events: StreamEvents,
+    signal: AbortSignal,
+    caller: Caller | undefined,
+  ): Promise<Pick<Stream, "feed" | "fail">>;
+}
+
+export class Streams implements OpensStreams {
   readonly inFlight = IN_FLIGHT;
   readonly idleMs: number;
   private readonly context: SessionContext;

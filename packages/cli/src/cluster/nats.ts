@@ -1,0 +1,86 @@
+/** An organisation's NATS with JetStream on this machine: the program nats-server, as a child process. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { connect, createServer } from "node:net";
+import { SottoError } from "@sotto/core";
+import { HOST } from "./files.js";
+
+const PROGRAMS = ["nats-server", "/usr/sbin/nats-server"];
+const START_MS = 30_000;
+
+/** Where the program is; undefined where it is not installed. */
+export function natsServer(): string | undefined {
+  return PROGRAMS.find((program) => spawnSync(program, ["--version"]).status === 0);
+}
+
+export class NatsProcess {
+  readonly address: string;
+  private readonly port: number;
+  private readonly store: string;
+  private child: ChildProcess | undefined;
+
+  private constructor(port: number, store: string) {
+    this.port = port;
+    this.store = store;
+    this.address = `${HOST}:${port}`;
+  }
+
+  /** @param store folder of what it keeps. @throws SottoError not-found where it is not installed. */
+  static async start(store: string): Promise<NatsProcess> {
+    const nats = new NatsProcess(await freePort(), store);
+    await nats.start();
+    return nats;
+  }
+
+  /** Again, with what it has kept. */
+  async start(): Promise<void> {
+    const program = natsServer();
+    if (!program)
+      throw new SottoError("not-found", "nats-server is not installed; apt-get install nats-server");
+    const args = ["-a", HOST, "-p", String(this.port), "-js", "-sd", this.store];
+    this.child = spawn(program, args, { stdio: "ignore" });
+    const end = Date.now() + START_MS;
+    while (!(await this.answers())) {
+      if (Date.now() > end || this.child.exitCode !== null)
+        throw new SottoError("unreachable", `nats-server does not answer on ${this.address}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  kill(): void {
+    this.child?.kill("SIGKILL");
+  }
+
+  async stop(): Promise<void> {
+    const { child } = this;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  private answers(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect(this.port, HOST);
+      socket.once("data", () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.once("error", () => resolve(false));
+    });
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, HOST, () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,52 @@
+/** Metrics of all workers of a party, asked for over its NATS and added up. */
+import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, type Registry } from "prom-client";
+import type { Nats } from "./nats.js";
+
+const SUBJECT = "figures";
+const ANSWER_MS = 1000;
+
+type Figures = MetricObjectWithValues<MetricValue<string>>[];
+
+/** A worker's part. */
+export function answerForMetrics(nats: Nats, registry: Registry): void {
+  nats.subscribe(SUBJECT, (_nothing, message) => {
+    void registry.getMetricsAsJSON().then((figures) => message.respond(JSON.stringify(figures)));
+  });
+}
+
+/** What a front shows: sums over the workers, but for what cannot be added up. */
+export class AllFigures {
+  readonly contentType = "text/plain; version=0.0.4; charset=utf-8" as const;
+  private readonly nats: Nats;
+  private readonly workers: () => number;
+
+  /** @param workers how many should answer. */
+  constructor(nats: Nats, workers: () => number) {
+    this.nats = nats;
+    this.workers = workers;
+  }
+
+  async metrics(): Promise<string> {
+    return (await this.sum()).metrics();
+  }
+
+  async getMetricsAsJSON() {
+    return (await this.sum()).getMetricsAsJSON();
+  }
+
+  private async sum(): Promise<Registry> {
+    this.nats.need();
+    const all: Figures[] = [];
+    const expected = this.workers();
+    if (expected > 0) {
+      const { connection } = this.nats;
+      const answers = await connection.requestMany(this.nats.subject(SUBJECT), undefined, {
+        strategy: "count",
+        maxMessages: expected,
+        maxWait: ANSWER_MS,
+      });
+      for await (const answer of answers) all.push(answer.json<Figures>());
+    }
+    return AggregatorRegistry.aggregate(all as never) as Registry;
+  }
+}

@@ -1,0 +1,83 @@
+/** What each route of the API does at a front. */
+import { SottoError } from "@sotto/core";
+import type { Handlers } from "../api/handlers.js";
+import { openApi } from "../api/openapi.js";
+import { OCTETS } from "../api/routes.js";
+import { VERSION } from "../version.js";
+import type { Answered, Forwarder } from "./forward.js";
+import type { Placing } from "./placing.js";
+import type { Worker } from "./registry.js";
+
+/** What a worker needs of a request's headers. */
+const PASSED = ["content-type", "sotto-session", "sotto-plan", "sotto-sizes", "traceparent", "tracestate"];
+const ANSWERED = ["sotto-stats", "sotto-version"];
+
+type Asked = Parameters<Handlers["infer"]>[0];
+
+export function forwardingHandlers(party: 0 | 1, placing: Placing, forwarder: Forwarder): Handlers {
+  const document = openApi(VERSION);
+
+  const pass = ({ request, call }: Asked, worker: Worker, signal?: AbortSignal) => {
+    const headers: Record<string, string> = {};
+    for (const name of PASSED) {
+      const value = request.headers[name];
+      if (typeof value === "string") headers[name] = value;
+    }
+    return forwarder.send(worker, {
+      ...{ method: request.method, path: request.url, headers, caller: call.caller },
+      body: request.body instanceof Uint8Array ? request.body : undefined,
+      ...(signal ? { signal } : {}),
+    });
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: the worker's answer has the type that the route states
+  const json = async (asked: Asked): Promise<any> => {
+    const answered = await pass(asked, placing.any(asked.call.model));
+    return JSON.parse(answered.body.toString());
+  };
+  const bytes = ({ reply, call }: Asked, { headers, body }: Answered) => {
+    for (const name of ANSWERED) {
+      const value = headers[name];
+      if (typeof value === "string") reply.header(name, value);
+      if (name === "sotto-version" && typeof value === "string") call.version = value;
+    }
+    return reply.type(OCTETS).send(body);
+  };
+
+  return {
+    server: async () => ({ name: "sotto", version: VERSION, extensions: ["sotto_shares"], party }),
+    document: async () => ({ ...document }),
+    live: async () => ({ live: true }),
+    ready: async (asked) => {
+      try {
+        return await json(asked);
+      } catch (error) {
+        throw asked.call.caller ? error : new SottoError("unreachable", `server ${party} is not ready`);
+      }
+    },
+    models: json,
+    model: json,
+    tables: async (asked) => bytes(asked, await pass(asked, placing.any(asked.call.model))),
+    modelReady: json,
+    deploy: async (asked) => {
+      const answer = await json(asked);
+      asked.call.version = answer.version;
+      return answer;
+    },
+    remove: json,
+    infer: async (asked) => {
+      const { request, reply, call } = asked;
+      const gone = new AbortController();
+      reply.raw.on("close", () => gone.abort());
+      if (!(request.body instanceof Uint8Array)) {
+        throw new SottoError("bad-input", `expected a body of type ${OCTETS}`);
+      }
+      const about = {
+        model: call.model!,
+        plan: String(request.headers["sotto-plan"]),
+        bytes: request.body.length,
+      };
+      const worker = await placing.of(call.session!, about, gone.signal);
+      return bytes(asked, await pass(asked, worker, gone.signal));
+    },
+  };
+}

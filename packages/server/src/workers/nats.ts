@@ -1,0 +1,118 @@
+/** The connection to the organisation's NATS: it comes back by itself, and says whether it is there. */
+import { readFileSync } from "node:fs";
+import { type JetStreamClient, jetstream } from "@nats-io/jetstream";
+import { connect, credsAuthenticator, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import { SottoError } from "@sotto/core";
+import type { Role } from "@sotto/wire";
+import type { Logger } from "../log.js";
+import type { NatsConfig } from "./config.js";
+
+const RECONNECT_MS = 500;
+/** A server that says nothing for two of them is gone. */
+const PING_MS = 5000;
+
+export class Nats {
+  readonly connection: NatsConnection;
+  readonly js: JetStreamClient;
+  /** The name of what this party has in NATS. */
+  readonly prefix: string;
+  private readonly party: Role;
+  private readonly listeners: (() => void)[] = [];
+  private isUp = true;
+
+  private constructor(connection: NatsConnection, prefix: string, party: Role, log: Logger) {
+    this.connection = connection;
+    this.js = jetstream(connection);
+    this.party = party;
+    this.prefix = `${prefix}-${party}`;
+    void this.follow(log);
+  }
+
+  /** Waits for NATS if it is not there yet. @throws SottoError bad-config: a file that cannot be read. */
+  static async connect(config: NatsConfig, party: Role, log: Logger): Promise<Nats> {
+    const { servers, credentials, tls, prefix } = config;
+    const read = (file: string, key: string) => {
+      try {
+        return readFileSync(file);
+      } catch (cause) {
+        const why = (cause as NodeJS.ErrnoException).code;
+        throw new SottoError("bad-config", `workers.nats.${key}: cannot read ${file} (${why})`, { cause });
+      }
+    };
+    const authenticator = credentials && credsAuthenticator(read(credentials, "credentials"));
+    log.info({ servers }, "connecting to NATS");
+    const connection = await connect({
+      servers,
+      name: `sotto ${party}`,
+      reconnect: true,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: RECONNECT_MS,
+      waitOnFirstConnect: true,
+      pingInterval: PING_MS,
+      ...(authenticator ? { authenticator } : {}),
+      ...(tls
+        ? {
+            tls: {
+              ca: read(tls.ca, "tls.ca").toString(),
+              ...(tls.cert ? { cert: read(tls.cert, "tls.cert").toString() } : {}),
+              ...(tls.key ? { key: read(tls.key, "tls.key").toString() } : {}),
+            },
+          }
+        : {}),
+    });
+    return new Nats(connection, prefix, party, log);
+  }
+
+  get up(): boolean {
+    return this.isUp && !this.connection.isClosed();
+  }
+
+  /** @throws SottoError unreachable: what a client may try again. */
+  need(): void {
+    if (this.up) return;
+    throw this.away();
+  }
+
+  /** Called when the connection has gone, and when it has come back. */
+  onChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  subject(name: string): string {
+    return `${this.prefix}.${name}`;
+  }
+
+  /** Tells whoever listens; nobody, while NATS is away. */
+  publish(name: string, value: unknown): void {
+    if (this.up) this.connection.publish(this.subject(name), JSON.stringify(value));
+  }
+
+  subscribe<T>(name: string, take: (value: T, message: Msg) => void): void {
+    this.connection.subscribe(this.subject(name), {
+      callback: (error, message) => {
+        if (!error) take(message.data.length > 0 ? message.json<T>() : (undefined as T), message);
+      },
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.connection.close();
+  }
+
+  private async follow(log: Logger): Promise<void> {
+    for await (const { type } of this.connection.status()) {
+      const up = type === "reconnect" ? true : type === "disconnect" ? false : this.isUp;
+      if (up === this.isUp) continue;
+      this.isUp = up;
+      log[up ? "info" : "warn"](up ? "NATS is back" : "NATS is away");
+      for (const listener of this.listeners) listener();
+    }
+  }
+
+  private away(): SottoError {
+    return new SottoError(
+      "unreachable",
+      `${this.party}: its NATS is not connected, so no new session can begin; try again`,
+    );
+  }
+}
