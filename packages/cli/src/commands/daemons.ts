@@ -30,10 +30,7 @@ function add(program: Command, role: Role, description: string): void {
       `${description}; on Ctrl-C or SIGTERM it takes no new session, and ends when those that run have ended`,
     )
     .requiredOption("--config <file>", "configuration (YAML); `sotto up DIR` writes one to start from")
-    .addHelpText(
-      "after",
-      `\nExample:\n  sotto ${role} --config ${EXAMPLES[role]}`,
-    )
+    .addHelpText("after", `\nExample:\n  sotto ${role} --config ${EXAMPLES[role]}`)
     .action(async ({ config }: { config: string }) => {
       // these libraries are large, and no other command needs them at once
       const { start } = await import("../daemon.js");

@@ -146,7 +146,8 @@ export class Callers {
     if (typeof name !== "string") return undefined;
     const role = ROLES.find((r) => r === name);
     const { party, limits, front } = this.options;
-    if (front && name === `server-${party}`) return typeof stated === "string" ? statedCaller(stated) : undefined;
+    if (front && name === `server-${party}`)
+      return typeof stated === "string" ? statedCaller(stated) : undefined;
     if (!role) {
       throw new SottoError(
         "forbidden",

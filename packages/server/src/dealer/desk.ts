@@ -150,7 +150,10 @@ export class Desk {
         "server-0": this.links["server-0"].size > 0,
         "server-1": this.links["server-1"].size > 0,
       }),
-      models: () => ({ stored: this.setups.size, ready: this.setups.size }),
+      models: () => {
+        const { size } = this.group ? this.shared : this.setups;
+        return { stored: size, ready: size };
+      },
     };
   }
 

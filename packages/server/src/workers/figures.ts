@@ -1,5 +1,10 @@
 /** Metrics of all workers of a party, asked for over its NATS and added up. */
-import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, type Registry } from "prom-client";
+import {
+  AggregatorRegistry,
+  type MetricObjectWithValues,
+  type MetricValue,
+  type Registry,
+} from "prom-client";
 import type { Nats } from "./nats.js";
 
 const SUBJECT = "figures";

@@ -49,7 +49,8 @@ export class ForwardedStreams implements OpensStreams {
         if (open) events.onEnd(error);
         else reject(error ?? new SottoError("unreachable", "the worker has closed the stream"));
       };
-      const lost = () => end(new SottoError("unreachable", "the stream's worker has gone; open a new stream"));
+      const lost = () =>
+        end(new SottoError("unreachable", "the stream's worker has gone; open a new stream"));
       signal.addEventListener("abort", () => end(), { once: true });
       if (signal.aborted) end();
       socket.on("open", () => socket.send(JSON.stringify({ type: "open", ...wanted })));

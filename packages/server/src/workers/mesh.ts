@@ -3,7 +3,15 @@
  * Only those of this process's own version are used.
  */
 import { SottoError } from "@sotto/core";
-import { asSottoError, Backoff, greet, type Greeting, type Link, type Role, type WorkerAddress } from "@sotto/wire";
+import {
+  asSottoError,
+  Backoff,
+  type Greeting,
+  greet,
+  type Link,
+  type Role,
+  type WorkerAddress,
+} from "@sotto/wire";
 import { type Address, dial, type Identity, keepConnected } from "@sotto/wire/node";
 import type { Logger } from "../log.js";
 import { CONNECT_TIMEOUT_MS } from "../parties.js";

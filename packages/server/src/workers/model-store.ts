@@ -2,7 +2,7 @@
  * Model shares of a party's workers: each has them in its own folder, and the party's object store has them for workers
  * that come later. What lies there is what lies on a worker's disk, encrypted where the workers have a key.
  */
-import { Objm, type ObjectStore } from "@nats-io/obj";
+import { type ObjectStore, Objm } from "@nats-io/obj";
 import { SottoError } from "@sotto/core";
 import { asSottoError } from "@sotto/wire";
 import type { Logger } from "../log.js";
@@ -70,7 +70,10 @@ export class ModelStore {
     const { nats, log } = this.options;
     if (!nats.up) return;
     await this.inTurn(() => this.bring()).catch((error: unknown) => {
-      log.warn({ reason: asSottoError(error).message }, "the party's models cannot be looked at; later again");
+      log.warn(
+        { reason: asSottoError(error).message },
+        "the party's models cannot be looked at; later again",
+      );
     });
   }
 

@@ -91,8 +91,13 @@ export class Placing {
     let held = bytes;
     for (const waiter of this.waiters.values()) held += waiter.bytes;
     if (this.waiters.size >= length || (held > most && this.waiters.size > 0) || this.waiters.has(session)) {
-      const why = this.waiters.has(session) ? "the session waits here already" : "no room for another request";
-      throw new SottoError("unreachable", `server 1: ${why} (limits.queueLength, limits.queueBytes); try again`);
+      const why = this.waiters.has(session)
+        ? "the session waits here already"
+        : "no room for another request";
+      throw new SottoError(
+        "unreachable",
+        `server 1: ${why} (limits.queueLength, limits.queueBytes); try again`,
+      );
     }
     return new Promise((resolve, reject) => {
       const settle = (worker: string | SottoError) => {

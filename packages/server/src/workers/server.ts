@@ -1,5 +1,5 @@
 /** One of several workers of a server: lanes to the other server's workers, and an API for the party's front alone. */
-import { Ring, SottoError } from "@sotto/core";
+import { Ring, type SottoError } from "@sotto/core";
 import { asSottoError, type ControlMessage, greet, heartbeat, type Link } from "@sotto/wire";
 import { listen, readIdentity } from "@sotto/wire/node";
 import { handlersOf } from "../api/handlers.js";
@@ -39,7 +39,10 @@ export async function startServerWorker(
   const role = party === 0 ? "server-0" : "server-1";
   const self = { role, boot: newId() } as const;
   const version = workers.version ?? VERSION;
-  const log = (options.log ?? makeLog(role, config.log?.level)).child({ party, worker: self.boot.slice(0, 8) });
+  const log = (options.log ?? makeLog(role, config.log?.level)).child({
+    party,
+    worker: self.boot.slice(0, 8),
+  });
   const identity = readIdentity(config.tls, role);
   const ring = options.ring ?? (await Ring.create());
   const key = StorageKey.fromEnvironment(options.env);
@@ -67,7 +70,8 @@ export async function startServerWorker(
   const ports = { http: 0, peer: undefined as number | undefined, metrics: undefined as number | undefined };
   let leaving = false;
   let registry: Registry | undefined;
-  const none = (error: SottoError) => log.debug({ reason: error.message }, "no worker to link to; trying again");
+  const none = (error: SottoError) =>
+    log.debug({ reason: error.message }, "no worker to link to; trying again");
   const dealers: Mesh = new Mesh({
     ...{ address: config.dealer, remote: "dealer", identity, self, version, log, onNone: none },
     onLink: (link) => {
@@ -163,7 +167,10 @@ export async function startServerWorker(
       }),
       models: () => {
         const names = models.names();
-        return { stored: names.length, ready: names.filter((n) => lanes.whyNotReady(n) === undefined).length };
+        return {
+          stored: names.length,
+          ready: names.filter((n) => lanes.whyNotReady(n) === undefined).length,
+        };
       },
       ringBytes: () => ring.bytesInUse,
       queued: () => lanes.queued,
