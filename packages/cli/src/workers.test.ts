@@ -226,7 +226,7 @@ describe.skipIf(!installed)("parties of several workers", () => {
         "each worker to hold the model",
         HANG_MS,
       );
-      await owner.removeModel("m");
+      await owner.remove("m");
       await until(
         () => servers.every((w) => stored(w).length === 0),
         "each worker to remove the model",
