@@ -18,7 +18,13 @@ import { material, TEXT, WORKLOADS } from "./workloads.js";
 
 const LOAD = "load";
 /** Beside the workloads and the load, which are what runs when nothing is named. */
-const OTHERS: Record<string, (machine: string) => Promise<unknown>> = { sweep, links, micro, overload, workers };
+const OTHERS: Record<string, (machine: string) => Promise<unknown>> = {
+  sweep,
+  links,
+  micro,
+  overload,
+  workers,
+};
 
 const names = [...WORKLOADS.map((w) => w.name), LOAD, ...Object.keys(OTHERS)];
 const wanted = process.argv.slice(2);

@@ -1,10 +1,16 @@
-/** A cluster of several workers for each party on this machine: three organisations, each with a NATS of its own. */
+/**
+ * A cluster of several workers for each party on this machine: three organisations, each with a NATS of its own. The fronts'
+ * configurations have the names that those of the parties have otherwise.
+ */
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { SottoError } from "@sotto/core";
 import { Child } from "./child.js";
 import { atExit } from "./cleanup.js";
 import {
   CERTIFICATES,
   clusterConfig,
+  exists,
   FILES,
   HOST,
   type ServerLimits,
@@ -58,14 +64,18 @@ export class WorkerCluster {
     });
   }
 
-  /** @throws SottoError not-found where nats-server is not installed. */
+  /** @throws SottoError not-found where nats-server is not installed; conflict where another kind of cluster is. */
   static async start(dir: string, options: WorkerClusterOptions): Promise<WorkerCluster> {
+    if ((await exists(join(dir, FILES.dealer))) && !(await exists(join(dir, natsFolder("dealer"))))) {
+      throw new SottoError("conflict", `${dir} holds a cluster without workers; name another directory`);
+    }
     const cluster = new WorkerCluster(dir, options);
     try {
-      await writeCertificates(dir);
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      if (!(await exists(join(dir, CERTIFICATES)))) await writeCertificates(dir);
       await Promise.all(
         PARTY_NAMES.map(async (party) => {
-          cluster.nats[party] = await NatsProcess.start(join(dir, `nats-${party}`));
+          cluster.nats[party] = await NatsProcess.start(join(dir, natsFolder(party)));
         }),
       );
       // each party's first worker is the address that the others know
@@ -150,7 +160,8 @@ export class WorkerCluster {
       ...(party === "dealer" ? {} : { http: { host: HOST, port: http?.[index - 1] ?? 0 } }),
       metrics: { listen: `${HOST}:${metrics?.[index] ?? 0}` },
     };
-    this.fronts.push(await this.run(party, `${party}-front`, "front", config));
+    const file = party === "dealer" ? FILES.dealer : FILES.server[party === "server-0" ? 0 : 1];
+    this.fronts.push(await this.run(party, `${party}-front`, "front", config, file));
   }
 
   private get dealer(): number | undefined {
@@ -176,12 +187,17 @@ export class WorkerCluster {
     name: string,
     role: "dealer" | "server" | "front",
     config: object,
+    fileName = `${name}.yaml`,
   ): Promise<LocalWorker> {
-    const file = join(this.dir, `${name}.yaml`);
+    const file = join(this.dir, fileName);
     await writeYaml(file, "Made for workers on one machine.", config);
     const log = join(this.dir, `${name}.log`);
     const child = new Child(name, { log });
     const ports = await child.start(role, file);
     return { party, name, child, ports, log };
   }
+}
+
+function natsFolder(party: PartyName): string {
+  return `nats-${party}`;
 }

@@ -1,9 +1,18 @@
 /** `sotto up DIR`: a cluster on this machine, for trying things out. */
 import { join, resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { atExit, untilSignal } from "../cluster/cleanup.js";
-import { FILES, HOST, holdsCluster, portsFrom, type WrittenCluster, writeCluster } from "../cluster/files.js";
+import {
+  FILES,
+  HOST,
+  holdsCluster,
+  type Ports,
+  portsFrom,
+  type WrittenCluster,
+  writeCluster,
+} from "../cluster/files.js";
 import { clusterIn, type LocalCluster } from "../cluster/local.js";
+import { WorkerCluster } from "../cluster/workers.js";
 import { basePort } from "../options.js";
 import { note, print } from "../terminal.js";
 
@@ -18,12 +27,18 @@ export function addUp(program: Command): void {
     )
     .argument("<dir>", "directory to write to; a cluster that is there already is used as it is")
     .option("--port <base>", `first of seven ports in a row (default: ${DEFAULT_PORT})`, basePort)
+    .option(
+      "--workers <n>",
+      "so many workers of each party, with three NATS servers (docs/scaling.md)",
+      count,
+    )
     .addHelpText(
       "after",
       "\nExample:\n  sotto up cluster\n  sotto deploy model.onnx --name m --cluster cluster/cluster-owner.yaml",
     )
-    .action(async (dir: string, { port }: { port?: number }) => {
+    .action(async (dir: string, { port, workers }: { port?: number; workers?: number }) => {
       const path = resolve(dir);
+      if (workers !== undefined) return upWithWorkers(dir, portsFrom(port ?? DEFAULT_PORT), workers);
       const found = await holdsCluster(path);
       if (found && port !== undefined) {
         note(`${dir} has a configuration already; it is used, and --port is not`);
@@ -54,6 +69,30 @@ export function addUp(program: Command): void {
         await cluster.close();
       }
     });
+}
+
+async function upWithWorkers(dir: string, { http, metrics }: Ports, workers: number): Promise<void> {
+  const stopped = untilSignal();
+  const cluster = await WorkerCluster.start(resolve(dir), { workers, http, metrics });
+  try {
+    await print(
+      [
+        `${workers} workers each of dealer, server 0 and server 1, and a NATS server for each of the three`,
+        ...http.map((port, i) => `server ${i}  https://${HOST}:${port} (its front)`),
+        `Use it with ${join(dir, FILES.owner)} and ${join(dir, FILES.client)}; watch it: sotto top ${dir}`,
+        `Logs are in ${dir}. Ctrl-C ends it; the same command starts it again, with the models that were deployed.`,
+      ].join("\n"),
+    );
+    await Promise.race([stopped, cluster.lost]);
+  } finally {
+    await cluster.close();
+  }
+}
+
+function count(text: string): number {
+  const n = Number(text);
+  if (Number.isInteger(n) && n >= 1 && n <= 64) return n;
+  throw new InvalidArgumentError("expected a whole number from 1 to 64");
 }
 
 /** Starts the cluster; if that fails, what was written for it goes, so that the next attempt begins anew. */

@@ -101,7 +101,7 @@ export async function startDealerWorker(
     closers.push(() => listener.close());
     const ports = { listen: listener.port, metrics: undefined as number | undefined };
     registry = new Registry(nats, () => ({
-      ...{ id: self.boot, version, leaving, api: 0, ready: {}, port: ports.listen },
+      ...{ id: self.boot, version, leaving, api: 0, ready: {}, lanes: 0, port: ports.listen },
       host: workers.advertise ?? config.listen.host,
     }));
     const known = registry;

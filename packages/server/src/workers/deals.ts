@@ -114,7 +114,12 @@ export class Deals {
       max_ack_pending: -1,
     });
     const consumer = await nats.js.consumers.get(this.stream, this.consumer);
-    this.messages = await consumer.consume({ max_messages: TAKEN, expires: 5000 });
+    this.messages = await consumer.consume({
+      max_messages: TAKEN,
+      expires: 5000,
+      // when NATS has lost it, take() makes it anew
+      abort_on_missing_resource: true,
+    });
     for await (const message of this.messages) {
       const done: Promise<void> = this.serve(message).finally(() => this.running.delete(done));
       this.running.add(done);

@@ -9,7 +9,7 @@ import type { Placing } from "./placing.js";
 import type { Worker } from "./registry.js";
 
 /** What a worker needs of a request's headers. */
-const PASSED = ["content-type", "sotto-session", "sotto-plan", "sotto-sizes", "traceparent", "tracestate"];
+const PASSED = ["content-type", "sotto-session", "sotto-plan", "sotto-sizes", "sotto-look", "traceparent", "tracestate"];
 const ANSWERED = ["sotto-stats", "sotto-version"];
 
 type Asked = Parameters<Handlers["infer"]>[0];
@@ -57,7 +57,16 @@ export function forwardingHandlers(party: 0 | 1, placing: Placing, forwarder: Fo
     models: json,
     model: json,
     tables: async (asked) => bytes(asked, await pass(asked, placing.any(asked.call.model))),
-    modelReady: json,
+    modelReady: async (asked) => {
+      // once a client is told that a version is ready, it may meet any of them
+      const workers = placing.all();
+      const answers = await Promise.all(
+        workers.map(async (w) => JSON.parse((await pass(asked, w)).body.toString())),
+      );
+      const [first, ...others] = answers;
+      if (others.every((o) => o.deployment === first.deployment)) return first;
+      throw new SottoError("unreachable", `server ${party}: some of its workers have another version still`);
+    },
     deploy: async (asked) => {
       const answer = await json(asked);
       asked.call.version = answer.version;

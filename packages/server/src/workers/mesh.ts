@@ -36,6 +36,7 @@ export class Mesh {
   private readonly options: MeshOptions;
   private readonly links = new Map<string, Link>();
   private readonly dialled = new Map<string, () => void>();
+  private readonly gone = new Set<string>();
   private listed: readonly WorkerAddress[] = [];
   private readonly giveUp = new AbortController();
   private readonly backoff = new Backoff(BACKOFF);
@@ -52,7 +53,8 @@ export class Mesh {
 
   /** What a worker of the other party has said. */
   learn(workers: readonly WorkerAddress[]): void {
-    this.listed = workers.filter((w) => w.version === this.options.version);
+    const { version } = this.options;
+    this.listed = workers.filter((w) => w.version === version && !this.gone.has(w.id));
     for (const worker of this.listed) {
       if (!this.links.has(worker.id) && !this.dialled.has(worker.id)) this.keep(worker);
     }
@@ -95,7 +97,13 @@ export class Mesh {
       if (message.type !== "workers") return;
       const id = link.remoteBoot;
       const own = message.workers.find((w) => w.id === id);
-      if (expected && id !== expected) return link.drop(other(expected));
+      if (expected && id !== expected) {
+        // it has been restarted, and will not come back as what it was
+        this.gone.add(expected);
+        link.drop(other(expected));
+        this.learn(message.workers);
+        return;
+      }
       if (this.giveUp.signal.aborted || own?.version !== this.options.version || this.links.has(id)) {
         link.close();
         this.learn(message.workers);

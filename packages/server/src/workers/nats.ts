@@ -4,12 +4,14 @@ import { type JetStreamClient, jetstream } from "@nats-io/jetstream";
 import { connect, credsAuthenticator, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import { SottoError } from "@sotto/core";
 import type { Role } from "@sotto/wire";
+import { within } from "../drain.js";
 import type { Logger } from "../log.js";
 import type { NatsConfig } from "./config.js";
 
 const RECONNECT_MS = 500;
 /** A server that says nothing for two of them is gone. */
 const PING_MS = 5000;
+const FLUSH_MS = 500;
 
 export class Nats {
   readonly connection: NatsConnection;
@@ -96,6 +98,8 @@ export class Nats {
   }
 
   async close(): Promise<void> {
+    // what was published last, if NATS takes it
+    if (this.up) await within(FLUSH_MS, () => this.connection.flush()).catch(() => {});
     await this.connection.close();
   }
 

@@ -53,6 +53,18 @@ export class Placing {
     return this.leastBusy(able.length > 0 ? able : live);
   }
 
+  /** All that a session could be given to, now or soon. @throws SottoError unreachable */
+  all(): Worker[] {
+    const { registry, nats, party } = this.options;
+    nats.need();
+    const linked = registry.live.filter((w) => w.lanes > 0);
+    if (linked.length > 0) return linked;
+    throw new SottoError(
+      "unreachable",
+      `server ${party}: none of its workers is linked to server ${1 - party}`,
+    );
+  }
+
   /**
    * For a session, or a stream by its first chunk's.
    * @param bytes of the client's half, which waits here.

@@ -24,6 +24,8 @@ export interface Worker {
   api: number;
   /** Hashes of the plans that a session may use now, by model. */
   ready: Record<string, string[]>;
+  /** Workers of the other server that it is linked to. */
+  lanes: number;
   /** It takes no new session. */
   leaving: boolean;
 }

@@ -150,7 +150,7 @@ export async function startServerWorker(
       closers.push(() => peers.close());
     }
     registry = new Registry(nats, () => ({
-      ...{ id: self.boot, version, leaving, api: ports.http, ready: lanes.ready },
+      ...{ id: self.boot, version, leaving, api: ports.http, ready: lanes.ready, lanes: lanes.linked },
       host: workers.advertise ?? (config.peer.listen ?? config.http).host,
       port: ports.peer ?? ports.http,
     }));

@@ -3,7 +3,7 @@ import { compile, planHash, Ring, systemRandom } from "@sotto/core";
 import { randomGru } from "@sotto/core/testing";
 import { type ControlMessage, greet, type Link, type Message, memoryPair } from "@sotto/wire";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type DealJob, type DealerGroup, Desk, type SharedSetUp } from "../dealer/desk.js";
+import { type DealerGroup, type DealJob, Desk, type SharedSetUp } from "../dealer/desk.js";
 import { makeLog } from "../log.js";
 import { newId } from "../parties.js";
 
