@@ -30,6 +30,7 @@ import { hex } from "../parties.js";
 import { type Run, Runs } from "../runs.js";
 import { Seen } from "../seen.js";
 import { Dealing } from "./dealing.js";
+import type { DealerGroup, DealJob, Pair, SharedSetUp } from "./group.js";
 
 interface SetUp {
   plan: Plan;
@@ -37,28 +38,6 @@ interface SetUp {
   lease: Leased<DealerSetup>;
   /** Where servers have several processes: whose it is. */
   pair: Pair | undefined;
-}
-
-/** The processes of server 0 and server 1, by their `boot`. */
-export type Pair = readonly [string, string];
-
-/** All that a dealer's worker needs to deal for a set-up. */
-export interface SharedSetUp {
-  plan: Plan;
-  /** Hex. */
-  seeds: readonly [string, string];
-  pair: Pair;
-}
-
-export type DealJob = Omit<Message<"deal">, "type">;
-
-/** What several workers of a dealer have in common. */
-export interface DealerGroup {
-  share(setup: string, shared: SharedSetUp): Promise<void>;
-  find(setup: string): Promise<SharedSetUp | undefined>;
-  dropped(setup: string): void;
-  /** One of the workers will deal. @throws (rejects with) SottoError unreachable */
-  enqueue(job: DealJob): Promise<void>;
 }
 
 type ServerRole = "server-0" | "server-1";

@@ -201,7 +201,7 @@ export class Session {
   /** @param link over which its randomness comes, where there are several to the dealer's workers. */
   onDealt(message: Message<"dealt">, bytes: number, link?: Link): void {
     this.step(() => {
-      if (this.dealt) throw new SottoError("protocol", "the dealer dealt twice for one session");
+      if (this.dealt) throw this.dealtAgain(link);
       this.dealt = message;
       this.dealtBytes = bytes;
       if (link) this.needDealer(link);
@@ -474,6 +474,14 @@ export class Session {
     this.dealer = link;
     this.undoDealer = link.onClose((error) => this.dealerLost(error));
     return link;
+  }
+
+  /** One of the dealer's workers has taken over what another one seemed to have left: which of them goes on is not known. */
+  private dealtAgain(link?: Link): SottoError {
+    if (!link) return new SottoError("protocol", "the dealer dealt twice for one session");
+    const error = new SottoError("unreachable", "two of the dealer's workers dealt for one session; try again");
+    link.control({ type: "abort", session: this.id, ...stateError(error) });
+    return error;
   }
 
   private dealerLost(error: SottoError): void {

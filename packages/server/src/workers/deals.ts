@@ -12,7 +12,7 @@ import {
 } from "@nats-io/jetstream";
 import { SottoError } from "@sotto/core";
 import { asSottoError, Backoff } from "@sotto/wire";
-import type { DealJob } from "../dealer/desk.js";
+import type { DealJob } from "../dealer/group.js";
 import type { Logger } from "../log.js";
 import type { Nats } from "./nats.js";
 

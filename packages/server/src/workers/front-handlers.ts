@@ -1,5 +1,6 @@
 /** What each route of the API does at a front. */
 import { SottoError } from "@sotto/core";
+import { asSottoError } from "@sotto/wire";
 import type { Handlers } from "../api/handlers.js";
 import { openApi } from "../api/openapi.js";
 import { OCTETS } from "../api/routes.js";
@@ -60,11 +61,16 @@ export function forwardingHandlers(party: 0 | 1, placing: Placing, forwarder: Fo
     modelReady: async (asked) => {
       // once a client is told that a version is ready, it may meet any of them
       const workers = placing.all();
-      const answers = await Promise.all(
+      const settled = await Promise.allSettled(
         workers.map(async (w) => JSON.parse((await pass(asked, w)).body.toString())),
       );
-      const [first, ...others] = answers;
-      if (others.every((o) => o.deployment === first.deployment)) return first;
+      const answers = settled.flatMap((s) => (s.status === "fulfilled" ? [s.value] : []));
+      const errors = settled.flatMap((s) => (s.status === "rejected" ? [asSottoError(s.reason)] : []));
+      // one that does not know the model yet will, if another one does
+      const passing = errors.find(({ code }) => code !== "not-found");
+      if (passing || answers.length === 0) throw passing ?? errors[0];
+      const [first] = answers;
+      if (errors.length === 0 && answers.every((a) => a.deployment === first.deployment)) return first;
       throw new SottoError("unreachable", `server ${party}: some of its workers have another version still`);
     },
     deploy: async (asked) => {

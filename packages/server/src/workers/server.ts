@@ -149,6 +149,8 @@ export async function startServerWorker(
       });
       closers.push(() => peers.close());
     }
+    // the front may send requests for all of them as soon as it hears of this worker
+    await store.reconcile();
     registry = new Registry(nats, () => ({
       ...{ id: self.boot, version, leaving, api: ports.http, ready: lanes.ready, lanes: lanes.linked },
       host: workers.advertise ?? (config.peer.listen ?? config.http).host,
@@ -158,8 +160,6 @@ export async function startServerWorker(
     known.onChange = () => {
       if (party === 0 && nats.up) lanes.tell({ type: "workers", workers: known.addresses });
     };
-    await store.reconcile();
-    lanes.kick();
     const figures = makeRegistry(role, tally, {
       connections: () => ({
         dealer: dealers.open.length > 0,

@@ -3,7 +3,8 @@ import { compile, planHash, Ring, systemRandom } from "@sotto/core";
 import { randomGru } from "@sotto/core/testing";
 import { type ControlMessage, greet, type Link, type Message, memoryPair } from "@sotto/wire";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type DealerGroup, type DealJob, Desk, type SharedSetUp } from "../dealer/desk.js";
+import { Desk } from "../dealer/desk.js";
+import type { DealerGroup, DealJob, SharedSetUp } from "../dealer/group.js";
 import { makeLog } from "../log.js";
 import { newId } from "../parties.js";
 
