@@ -1,0 +1,69 @@
+/** A deal that two of the dealer's workers have taken: the second because the first one was silent for too long. */
+import { Ring, type SottoError } from "@sotto/core";
+import { type ControlMessage, greet, type Link, type Message, memoryPair } from "@sotto/wire";
+import { describe, expect, it } from "vitest";
+import { makeLog } from "../log.js";
+import { Tally } from "../observe/tally.js";
+import { newId } from "../parties.js";
+import { Ahead } from "../party/ahead.js";
+import { Connections } from "../party/connections.js";
+import { Session } from "../party/session.js";
+import type { SessionContext } from "../party/session-types.js";
+import { Runs } from "../runs.js";
+
+/** A link to a worker of the dealer, and what that hears. */
+async function dealerWorker(): Promise<{ link: Link; heard: ControlMessage[] }> {
+  const [ours, theirs] = memoryPair();
+  const heard: ControlMessage[] = [];
+  const [link] = await Promise.all([
+    greet(ours, { role: "server-1", boot: newId() }, "dealer", 60_000, () => {}),
+    greet(theirs, { role: "dealer", boot: newId() }, "server-1", 60_000, (l) => {
+      l.onControl = (message) => heard.push(message);
+    }),
+  ]);
+  return { link, heard };
+}
+
+function dealt(session: string): Message<"dealt"> {
+  const fresh = { deal: newId(), setup: newId(), seed: newId() + newId() };
+  return { type: "dealt", session, ...fresh, plan: newId() + newId(), sizes: {} };
+}
+
+async function sessionOf(id: string): Promise<{ session: Session; errors: SottoError[] }> {
+  const context = {
+    ...{ party: 1, ring: await Ring.create(), log: makeLog("test", "silent"), tally: new Tally() },
+    ...{ runs: new Runs(), ahead: new Ahead(0), setups: undefined as never },
+    connections: new Connections({ peer: "server 0", dealer: "the dealer" }),
+    ...{ timeoutMs: 60_000, roundTimeoutMs: 60_000, joinTimeoutMs: 60_000 },
+  } as SessionContext;
+  const errors: SottoError[] = [];
+  const session = new Session(id, context, (_session, error) => {
+    if (error) errors.push(error);
+  });
+  return { session, errors };
+}
+
+describe("a session that the dealer's workers deal for", () => {
+  it("ends at both of two, in a way that its client tries again", async () => {
+    const id = newId();
+    const { session, errors } = await sessionOf(id);
+    const [a, b] = [await dealerWorker(), await dealerWorker()];
+    session.onDealt(dealt(id), 1, a.link);
+    expect(errors).toEqual([]);
+    session.onDealt(dealt(id), 1, b.link);
+    expect(errors).toMatchObject([{ code: "unreachable", message: expect.stringMatching(/try again/) }]);
+    for (const { heard } of [a, b]) {
+      await expect.poll(() => heard).toMatchObject([{ type: "abort", session: id, code: "unreachable" }]);
+    }
+  });
+
+  it("ends when the worker that deals for it is lost", async () => {
+    const id = newId();
+    const { session, errors } = await sessionOf(id);
+    const deals = await dealerWorker();
+    session.onDealt(dealt(id), 1, deals.link);
+    expect(errors).toEqual([]);
+    deals.link.close();
+    await expect.poll(() => errors.map((e) => e.code)).toEqual(["unreachable"]);
+  });
+});
