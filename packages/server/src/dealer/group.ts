@@ -22,4 +22,3 @@ export interface DealerGroup {
   /** One of the workers will deal. @throws (rejects with) SottoError unreachable */
   enqueue(job: DealJob): Promise<void>;
 }
-

@@ -10,6 +10,7 @@ import { type Handlers, TABLE } from "../api/handlers.js";
 import { OCTETS, REPLY_HEADERS, REQUEST_HEADERS, type Route, type RouteName } from "../api/routes.js";
 import type { Logger } from "../log.js";
 import { Answering } from "./answering.js";
+import type { Models } from "./models.js";
 import { checkStated } from "./session-errors.js";
 import { serveStreams } from "./streams/socket.js";
 import type { OpensStreams } from "./streams/streams.js";
@@ -17,6 +18,8 @@ import type { OpensStreams } from "./streams/streams.js";
 export interface ApiOptions extends Gate {
   log: Logger;
   handlers: Handlers;
+  /** Where there are any here: bodies of a wrong length are refused before they come. */
+  models?: Pick<Models, "versions">;
   address: Address;
   /** For TLS. Without it whoever listens on the line can read everything: for loopback addresses only. */
   identity: Identity | undefined;
@@ -161,7 +164,7 @@ function addRoutes(app: FastifyInstance, options: ApiOptions): void {
 
 /** A body that cannot be what its headers say is not waited for. @throws SottoError bad-input */
 function checkLength({ models }: ApiOptions, { headers }: FastifyRequest, { model, sizes }: Call): void {
-  const stated = models.versions(model!).find(({ hash }) => hash === headers["sotto-plan"]);
+  const stated = models?.versions(model!).find(({ hash }) => hash === headers["sotto-plan"]);
   const bytes = headers["content-length"];
   if (stated && bytes !== undefined) checkStated(Number(bytes), stated.plan, sizes!);
 }

@@ -479,7 +479,10 @@ export class Session {
   /** One of the dealer's workers has taken over what another one seemed to have left: which of them goes on is not known. */
   private dealtAgain(link?: Link): SottoError {
     if (!link) return new SottoError("protocol", "the dealer dealt twice for one session");
-    const error = new SottoError("unreachable", "two of the dealer's workers dealt for one session; try again");
+    const error = new SottoError(
+      "unreachable",
+      "two of the dealer's workers dealt for one session; try again",
+    );
     link.control({ type: "abort", session: this.id, ...stateError(error) });
     return error;
   }

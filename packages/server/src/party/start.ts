@@ -108,6 +108,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
       callers,
       limiter: new Limiter(),
       audit,
+      models,
       tally,
       uploads: new Uploads(checked.limits.maxUploads),
       withoutCertificate: tokens !== undefined || checked.cors !== undefined,

@@ -23,11 +23,16 @@ export function answerForMetrics(nats: Nats, registry: Registry): void {
 export class AllFigures {
   readonly contentType = "text/plain; version=0.0.4; charset=utf-8" as const;
   private readonly nats: Nats;
+  private readonly own: Registry;
   private readonly workers: () => number;
 
-  /** @param workers how many should answer. */
-  constructor(nats: Nats, workers: () => number) {
+  /**
+   * @param own the front's.
+   * @param workers how many should answer.
+   */
+  constructor(nats: Nats, own: Registry, workers: () => number) {
     this.nats = nats;
+    this.own = own;
     this.workers = workers;
   }
 
@@ -41,7 +46,7 @@ export class AllFigures {
 
   private async sum(): Promise<Registry> {
     this.nats.need();
-    const all: Figures[] = [];
+    const all: Figures[] = [(await this.own.getMetricsAsJSON()) as Figures];
     const expected = this.workers();
     if (expected > 0) {
       const { connection } = this.nats;

@@ -7,11 +7,14 @@ import { readIdentity } from "@sotto/wire/node";
 import { openAudit } from "../clients/audit.js";
 import { Callers } from "../clients/callers.js";
 import { Limiter } from "../clients/limits.js";
+import { Uploads } from "../clients/uploads.js";
 import { type CheckedFrontConfig, checkFrontConfig, type FrontConfig } from "../config.js";
 import type { DaemonOptions } from "../dealer/start.js";
 import { within } from "../drain.js";
 import { type Logger, makeLog } from "../log.js";
 import { listenForMetrics } from "../observe/listener.js";
+import { makeRegistry } from "../observe/registry.js";
+import { Tally } from "../observe/tally.js";
 import { startApi } from "../party/http.js";
 import { AllFigures } from "./figures.js";
 import { Forwarder } from "./forward.js";
@@ -41,16 +44,23 @@ export async function startFront(config: FrontConfig, options: DaemonOptions = {
     await Promise.all(closers.reverse().map((c) => c()));
   };
   try {
+    const tally = new Tally();
     const ports: RunningFront["ports"] = {};
     let idle = async () => {};
     if (party !== "dealer") {
-      const api = await startPublicApi(checked, party, nats, registry, log);
+      const api = await startPublicApi(checked, party, nats, registry, tally, log);
       ports.http = api.port;
       idle = api.idle;
       closers.push(api.close);
     }
     if (checked.metrics) {
-      const figures = new AllFigures(nats, () => registry.live.length);
+      // what it refuses never reaches a worker
+      const nothing = {
+        connections: () => ({}),
+        models: () => ({ stored: 0, ready: 0 }),
+        ringBytes: () => 0,
+      };
+      const figures = new AllFigures(nats, makeRegistry(role, tally, nothing), () => registry.live.length);
       const metrics = await listenForMetrics(checked.metrics, figures, () => {
         nats.need();
       });
@@ -76,6 +86,7 @@ async function startPublicApi(
   party: 0 | 1,
   nats: Nats,
   registry: Registry,
+  tally: Tally,
   log: Logger,
 ) {
   const { limits, clients, cors } = config;
@@ -86,7 +97,8 @@ async function startPublicApi(
   const { audit, close: closeAudit } = openAudit(log, party, config.audit?.file);
   const { tokens } = clients;
   const api = await startApi({
-    ...{ party, address: config.http!, identity, log, audit },
+    ...{ party, address: config.http!, identity, log, audit, tally },
+    uploads: new Uploads(limits.maxUploads),
     maxBodyBytes: limits.maxBodyBytes,
     replyTimeoutMs: limits.replyTimeoutMs,
     callers: await Callers.load({ party, limits: clients.limits, tokens, log }),

@@ -6,6 +6,7 @@ import { handlersOf } from "../api/handlers.js";
 import { openAudit } from "../clients/audit.js";
 import { Callers } from "../clients/callers.js";
 import { Limiter } from "../clients/limits.js";
+import { Uploads } from "../clients/uploads.js";
 import type { CheckedServerConfig } from "../config.js";
 import type { DaemonOptions } from "../dealer/start.js";
 import { within } from "../drain.js";
@@ -97,7 +98,8 @@ export async function startServerWorker(
     const { audit, close: closeAudit } = openAudit(log, party, config.audit?.file);
     closers.push(closeAudit);
     const api = await startApi({
-      ...{ party, address: config.http, identity, log, audit },
+      ...{ party, address: config.http, identity, log, audit, models, tally },
+      uploads: new Uploads(limits.maxUploads),
       maxBodyBytes: limits.maxBodyBytes,
       replyTimeoutMs: limits.replyTimeoutMs,
       callers: await Callers.load({ party, limits: config.clients.limits, log, front: true }),
