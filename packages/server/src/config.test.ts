@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { loadCluster } from "@sotto/client";
 import { SottoError } from "@sotto/core";
 import { afterAll, describe, expect, it } from "vitest";
-import { loadDealerConfig, loadServerConfig } from "./config.js";
+import { loadDealerConfig, loadFrontConfig, loadServerConfig } from "./config.js";
 
 const dir = mkdtempSync(join(tmpdir(), "sotto-config-"));
 const file = join(dir, "config.yaml");
@@ -68,6 +68,24 @@ describe("a configuration", () => {
     expect(loadCluster(file).servers[1].url).toBe("https://b:2");
   });
 
+  it("of a worker and of a front has the organisation's NATS, with paths relative to the file", () => {
+    const workers =
+      "workers: {nats: {servers: [a:4222], credentials: s.creds, tls: {ca: n.pem}}, version: two}";
+    writeFileSync(file, `${SERVER}${workers}`);
+    expect(loadServerConfig(file).workers).toEqual({
+      nats: {
+        ...{ servers: ["a:4222"], prefix: "sotto" },
+        ...{ credentials: join(dir, "s.creds"), tls: { ca: join(dir, "n.pem") } },
+      },
+      version: "two",
+    });
+    writeFileSync(file, `party: 1\nhttp: {host: a, port: 1}\nclients: {tokens: t.yaml}\n${TLS}\n${workers}`);
+    const front = loadFrontConfig(file);
+    expect([front.clients.tokens, front.tls.ca]).toEqual([join(dir, "t.yaml"), expect.stringContaining(dir)]);
+    writeFileSync(file, `party: dealer\n${TLS}\n${workers}`);
+    expect(loadFrontConfig(file).http).toBeUndefined();
+  });
+
   it("is refused with file, key, what was expected and what was found", () => {
     const cases: [(path: string) => unknown, string, RegExp][] = [
       [loadServerConfig, SERVER.replace("party: 0", "party: 2"), /config.yaml: party: .*0.*1.*found 2/],
@@ -90,7 +108,7 @@ describe("a configuration", () => {
       [
         loadServerConfig,
         SERVER.replace("dealer:", "dealr:"),
-        /unknown key dealr; expected the keys party, data, http, plainHttp, peer, dealer, tls, limits, metrics, clients, cors, audit, log/,
+        /unknown key dealr; expected the keys party, data, http, plainHttp, peer, dealer, tls, limits, metrics, workers, clients, cors, audit, log/,
       ],
       [
         loadServerConfig,
@@ -114,6 +132,17 @@ describe("a configuration", () => {
         `${SERVER}plainHttp: {host: 127.0.0.1, port: 1}`,
         /plainHttp: needs clients.tokens: without TLS there are no certificates/,
       ],
+      [
+        loadServerConfig,
+        `${SERVER}workers: {nats: {servers: []}}`,
+        /workers.nats.servers: expected one address host:port at least/,
+      ],
+      [loadServerConfig, `${SERVER}workers: {}`, /workers.nats: expected object, found nothing/],
+      [
+        loadFrontConfig,
+        `party: 0\n${TLS}\nworkers: {nats: {servers: [a]}}`,
+        /http: party 0: expected \{host, port\} for clients/,
+      ],
       [loadDealerConfig, TLS, /listen: expected object, found nothing/],
       [loadDealerConfig, "listen: {host", /not YAML/],
       ...["9464", "localhost:70000", ":9464", "http://localhost:1"].map(
@@ -126,7 +155,7 @@ describe("a configuration", () => {
       [
         loadDealerConfig,
         "",
-        /config.yaml: the file is empty; expected the keys listen, tls, limits, metrics, log/,
+        /config.yaml: the file is empty; expected the keys listen, tls, limits, metrics, workers, log/,
       ],
       [
         loadDealerConfig,

@@ -5,7 +5,7 @@ const path = z.string().min(1);
 
 const nats = z.strictObject({
   /** host:port of this organisation's own NATS servers. */
-  servers: z.array(z.string().min(1)).min(1),
+  servers: z.array(z.string().min(1)).min(1, "expected one address host:port at least"),
   /** File of NATS credentials. */
   credentials: path.optional(),
   tls: z.strictObject({ ca: path, cert: path.optional(), key: path.optional() }).optional(),
