@@ -110,14 +110,17 @@ describe.skipIf(!installed && !process.env.CI)("parties of several workers", () 
         await until(() => idle().length === 0, "every worker to have served", HANG_MS);
       });
       for (const { party, ports } of cluster.fronts) {
-        const { values, error } = await read({ party, url: `http://127.0.0.1:${ports.metrics}` }, 60_000);
-        expect(error).toBeUndefined();
-        const counted = values!("sotto_sessions_total", { outcome: "ok" });
-        const done = () =>
-          lines(`${party}-worker`).filter((l) => /^session (done|dealt)$/.test(String(l.msg)));
-        // logs are written while we read them
-        await expect.poll(() => done().length, { timeout: HANG_MS }).toBe(counted);
-        expect(counted).toBeGreaterThan(0);
+        const source = { party, url: `http://127.0.0.1:${ports.metrics}` };
+        const logged = () =>
+          lines(`${party}-worker`).filter((l) => /^session (done|dealt)$/.test(String(l.msg))).length;
+        // logs are written while we read them, and the pools are filled
+        const difference = async () => {
+          const { values } = await read(source, 60_000);
+          return (values?.("sotto_sessions_total", { outcome: "ok" }) ?? Number.NaN) - logged();
+        };
+        await expect.poll(difference, { timeout: HANG_MS }).toBe(0);
+        expect(logged()).toBeGreaterThan(0);
+        const { values } = await read(source, 60_000);
         expect(values!("sotto_models")).toBe(party === "dealer" ? 4 : 1);
       }
     },
