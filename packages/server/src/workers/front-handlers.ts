@@ -10,7 +10,15 @@ import type { Placing } from "./placing.js";
 import type { Worker } from "./registry.js";
 
 /** What a worker needs of a request's headers. */
-const PASSED = ["content-type", "sotto-session", "sotto-plan", "sotto-sizes", "sotto-look", "traceparent", "tracestate"];
+const PASSED = [
+  "content-type",
+  "sotto-session",
+  "sotto-plan",
+  "sotto-sizes",
+  "sotto-look",
+  "traceparent",
+  "tracestate",
+];
 const ANSWERED = ["sotto-stats", "sotto-version"];
 
 type Asked = Parameters<Handlers["infer"]>[0];
