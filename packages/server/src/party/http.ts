@@ -120,7 +120,8 @@ function addRoutes(app: FastifyInstance, options: ApiOptions): void {
       if (name === "infer") checkLength(options, request, call);
       return;
     }
-    if (request.routeOptions.url === undefined) return;
+    // before its body is waited for
+    if (request.routeOptions.url === undefined) throw noResource();
     // a route that the table does not know is for whoever is known
     call.caller = await options.callers.identify(request.raw);
     options.callers.need(call.caller, ["owner", "client"], `${request.method} ${request.url}`);
@@ -137,7 +138,7 @@ function addRoutes(app: FastifyInstance, options: ApiOptions): void {
     );
   });
   app.setNotFoundHandler(() => {
-    throw new SottoError("not-found", "no such resource; /v2/openapi.json describes the API");
+    throw noResource();
   });
   app.setErrorHandler((error, request, reply) => {
     const { route } = request.routeOptions.config as { route?: Route };
@@ -160,6 +161,10 @@ function addRoutes(app: FastifyInstance, options: ApiOptions): void {
       handler: (request, reply) => handlers[name]({ request, reply, call: callOf(request) }),
     });
   }
+}
+
+function noResource(): SottoError {
+  return new SottoError("not-found", "no such resource; /v2/openapi.json describes the API");
 }
 
 /** A body that cannot be what its headers say is not waited for. @throws SottoError bad-input */

@@ -57,6 +57,12 @@ describe("uploads", () => {
       body: new Uint8Array(10),
     });
 
+  it("to an address that is none are refused before they come", async () => {
+    const { socket, reply } = begin("client", ["POST /v2/nothing HTTP/1.1"], 1000);
+    expect(await reply).toMatch(/^HTTP\/1.1 404 /);
+    socket.destroy();
+  });
+
   it("of owners are bounded in number; clients are served meanwhile", async () => {
     const slow = ["a", "b"].map((name) => begin("owner", [`PUT /v2/models/${name} HTTP/1.1`], 1000));
     await expect.poll(async () => (await put("c")).status).toBe(429);
