@@ -47,7 +47,7 @@ describe("in bash", () => {
 
   it("options are those of the command", () => {
     expect(inBash("run", "model.onnx", "--prof").offered).toEqual(["--profile"]);
-    expect(inBash("up", "--").offered).toEqual(["--port", "--help"]);
+    expect(inBash("up", "--").offered).toEqual(["--port", "--workers", "--help"]);
   });
 
   it("choices are offered as values, after a space or =", () => {

@@ -69,8 +69,9 @@ export async function letIn(
   const caller = callers.need(call.caller, route.access, `${route.method} ${request.url}`);
   const client = limited(caller);
   if (client) limiter.request(client);
-  // a client's are bounded with its sessions
-  else if (route.body) call.arrivedWhole = gate.uploads.begin();
+  // a client's shares are bounded with its sessions, and what comes from a front is so there
+  if (route.body && !caller.atFront && !(client && name === "infer"))
+    call.arrivedWhole = gate.uploads.begin();
   if (route.url.includes(":name")) call.model = checked(modelName, model, "the model's name");
   if (name !== "infer") return;
   const { headers } = request;

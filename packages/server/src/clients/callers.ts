@@ -21,6 +21,8 @@ export interface Caller {
   by: "token" | "certificate";
   /** None for an owner whose token states none. */
   limits: ClientLimits | undefined;
+  /** The front that asks for it has checked its limits. */
+  atFront?: boolean;
 }
 
 export interface CallersOptions {
@@ -57,7 +59,7 @@ const stated = z.object({
 
 /** Limits are the front's affair. */
 function statedCaller(header: string): Caller {
-  return { ...stated.parse(JSON.parse(decodeURIComponent(header))), limits: undefined };
+  return { ...stated.parse(JSON.parse(decodeURIComponent(header))), limits: undefined, atFront: true };
 }
 
 export function callerHeader({ name, role, by }: Caller): Record<string, string> {
@@ -148,6 +150,8 @@ export class Callers {
     const { party, limits, front } = this.options;
     if (front && name === `server-${party}`)
       return typeof stated === "string" ? statedCaller(stated) : undefined;
+    if (front)
+      throw new SottoError("forbidden", `server ${party}: a worker's API is for the party's front alone`);
     if (!role) {
       throw new SottoError(
         "forbidden",

@@ -69,7 +69,8 @@ export class SetupLeader implements SetupPart {
       return true;
     }
     if (message.type === "setup-drop") {
-      this.context.setups.drop(message.setup);
+      // of what is not held here, and of what a stream goes on with, there is nothing to make anew
+      if (!this.context.setups.drop(message.setup)) return true;
       if (from === "dealer") this.context.connections.get("peer")?.control(message);
       this.kick();
       return true;

@@ -61,6 +61,7 @@ export class Rounds {
 
   /** A stage has been prepared, which may be the one that was missing. */
   prepared(): void {
+    if (this.state === "waiting") this.guard(() => this.options.party.whileWaiting());
     if (this.state !== "starved") return;
     this.options.onState?.("computing");
     this.guard(() => this.next());

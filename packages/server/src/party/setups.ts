@@ -70,10 +70,12 @@ export class SetUps {
     return ids;
   }
 
-  /** Another party does not know this set-up any more. */
-  drop(id: string): void {
+  /** Another party does not know this set-up any more. @returns whether it was one that is served here. */
+  drop(id: string): boolean {
     for (const [name, { setUp }] of this.retiring) if (setUp.id === id) this.endRetiring(name);
-    for (const [name, setUp] of this.byName) if (setUp.id === id) this.remove(name);
+    const served = [...this.byName].filter(([, setUp]) => setUp.id === id);
+    for (const [name] of served) this.remove(name);
+    return served.length > 0;
   }
 
   failed(name: string, error: SottoError): void {
