@@ -112,6 +112,9 @@ describe.skipIf(missing)("in Chromium", () => {
           "Anna, could you look at the patch for the parser? I think the old version is still on the test machine.",
         );
       await page.waitForFunction(() => document.querySelector(".answer strong")?.textContent === "not spam");
+      // no answer to what is not there
+      await page.getByLabel(/Type or paste a message/).fill(" ");
+      await page.waitForFunction(() => !document.querySelector(".answer"));
       expect(errors).toEqual([]);
     });
 
@@ -193,6 +196,7 @@ describe.skipIf(missing)("in Chromium", () => {
       const file = { name: "own.pcap", mimeType: "", buffer: Buffer.alloc(100) };
       await page.getByLabel(/your own pcap file/).setInputFiles(file);
       expect(await page.locator(".trouble").textContent()).toMatch(/cannot be read as a capture/);
+      await page.waitForFunction(() => !document.querySelector(".answer"));
       expect(errors).toEqual([]);
     });
 

@@ -32,12 +32,14 @@ export interface Runs<T> {
   rounds: number;
   error: Plain | undefined;
   start(wanted: Wanted<T>): void;
+  /** There is no input any more: what is known of the last one goes. */
+  clear(): void;
   /** The last input that failed, once more. */
   retry(): void;
 }
 
 export function useRuns<T>(connection: Connection, name: string): Runs<T> {
-  const [state, setState] = useState<Omit<Runs<T>, "start" | "retry">>({
+  const [state, setState] = useState<Omit<Runs<T>, "start" | "clear" | "retry">>({
     done: undefined,
     before: undefined,
     running: false,
@@ -47,6 +49,7 @@ export function useRuns<T>(connection: Connection, name: string): Runs<T> {
   const next = useRef<Wanted<T> | undefined>(undefined);
   const last = useRef<Wanted<T> | undefined>(undefined);
   const busy = useRef(false);
+  const cleared = useRef(0);
   const number = useRef(0);
 
   const start = useCallback(
@@ -59,6 +62,7 @@ export function useRuns<T>(connection: Connection, name: string): Runs<T> {
         last.current = next.current;
         const { input, words, of, again } = last.current;
         next.current = undefined;
+        const since = cleared.current;
         try {
           const model = await connection.model(name);
           let shares: readonly [Uint8Array, Uint8Array] | undefined;
@@ -70,10 +74,10 @@ export function useRuns<T>(connection: Connection, name: string): Runs<T> {
           });
           const bits = Math.floor((shares![0].length * 8) / words);
           const run = runOf(++number.current, shares!, stats, bits);
+          const current = since === cleared.current;
           setState((s) => ({
             ...s,
-            done: { run, outputs, of },
-            before: again ? s.done : undefined,
+            ...(current ? { done: { run, outputs, of }, before: again ? s.done : undefined } : {}),
             rounds: s.rounds + stats.rounds,
             error: undefined,
           }));
@@ -86,8 +90,13 @@ export function useRuns<T>(connection: Connection, name: string): Runs<T> {
     },
     [connection, name],
   );
+  const clear = useCallback(() => {
+    next.current = undefined;
+    cleared.current++;
+    setState((s) => ({ ...s, done: undefined, before: undefined, error: undefined }));
+  }, []);
   const retry = useCallback(() => {
     if (last.current) void start(last.current);
   }, [start]);
-  return { ...state, start, retry };
+  return { ...state, start, clear, retry };
 }

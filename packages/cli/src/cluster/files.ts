@@ -130,6 +130,9 @@ export async function holdsCluster(dir: string): Promise<boolean> {
   if (!there.includes(true)) return false;
   const missing = ALL_FILES.filter((_, i) => !there[i]);
   if (missing.length === 0) return true;
+  if (await exists(join(dir, "nats-dealer"))) {
+    throw new SottoError("conflict", `${dir} holds a cluster of workers; \`sotto up --workers N\` starts it`);
+  }
   throw new SottoError(
     "conflict",
     `${dir} holds a part of a cluster; missing: ${missing.join(", ")}. ` +

@@ -145,9 +145,20 @@ export class WorkerCluster {
     this.forget();
   }
 
-  /** Rejects when a process ends that was not told to. */
-  get lost(): Promise<never> {
-    return Promise.race([...this.workers, ...this.fronts].map(({ child }) => child.lost));
+  /**
+   * Rejects when a front, or a party's last worker, ends that was not told to.
+   * @param onGone told of any other worker that does.
+   */
+  untilLost(onGone: (error: Error) => void): Promise<never> {
+    const workers = this.workers.map((worker) =>
+      worker.child.lost.catch((error: Error): Promise<never> => {
+        this.workers.splice(this.workers.indexOf(worker), 1);
+        if (this.of(worker.party).length === 0) throw error;
+        onGone(error);
+        return new Promise(() => {});
+      }),
+    );
+    return Promise.race([...workers, ...this.fronts.map(({ child }) => child.lost)]);
   }
 
   private async addFront(party: PartyName): Promise<void> {

@@ -83,7 +83,8 @@ async function upWithWorkers(dir: string, { http, metrics }: Ports, workers: num
         `Logs are in ${dir}. Ctrl-C ends it; the same command starts it again, with the models that were deployed.`,
       ].join("\n"),
     );
-    await Promise.race([stopped, cluster.lost]);
+    const onGone = (error: Error) => note(`sotto: ${error.message}; the other workers go on`);
+    await Promise.race([stopped, cluster.untilLost(onGone)]);
   } finally {
     await cluster.close();
   }

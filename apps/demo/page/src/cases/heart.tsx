@@ -215,6 +215,7 @@ function View({ connection }: CaseProps) {
               try {
                 const { samples, rate } = readCsv(await file.text());
                 const known = rate ?? Number(prompt("Samples a second of this file?", "360"));
+                if (!(known > 0)) throw new Error("it has no times; say how many samples a second it has");
                 fresh();
                 setOwn({ name: file.name, samples: Float32Array.from(resample(samples, known, RATE)) });
                 setWrong(undefined);
@@ -247,7 +248,13 @@ function View({ connection }: CaseProps) {
             </span>
           </p>
         ) : (
-          !error && <p class="soft">Listening for the first beats …</p>
+          !error && (
+            <p class="soft">
+              {own
+                ? `No answer yet: it takes two heartbeats, and there may be none in ${own.name}.`
+                : "Listening for the first beats …"}
+            </p>
+          )
         )}
         {compared > 0 && (
           <p class="same" role="status">

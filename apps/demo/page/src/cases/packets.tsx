@@ -79,6 +79,7 @@ function View({ connection }: CaseProps) {
   };
   useEffect(() => {
     if (window) run(window);
+    else runs.clear();
   }, [window]);
 
   const { done, before } = runs;

@@ -50,7 +50,10 @@ function View({ connection }: CaseProps) {
 
   useEffect(() => {
     clearTimeout(timer.current);
-    if (message.trim() === "") return;
+    if (message.trim() === "") {
+      runs.clear();
+      return;
+    }
     timer.current = window.setTimeout(() => run(message), runs.done ? DEBOUNCE_MS : 0);
     return () => clearTimeout(timer.current);
   }, [message, vocabulary]);
