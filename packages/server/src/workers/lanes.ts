@@ -1,4 +1,5 @@
 /** The lanes of a server's worker, as the API sees them: one server. */
+import { randomInt } from "node:crypto";
 import { SottoError } from "@sotto/core";
 import type { ControlMessage, Link } from "@sotto/wire";
 import { chunkSession } from "@sotto/wire";
@@ -182,7 +183,7 @@ export class Lanes implements OpensStreams {
     const busy = (lane: Lane) => lane.sessions.count + lane.sessions.queued;
     const least = Math.min(...lanes.map(busy));
     const best = lanes.filter((lane) => busy(lane) === least);
-    return best[Math.floor(Math.random() * best.length)];
+    return best.length > 0 ? best[randomInt(best.length)] : undefined;
   }
 
   /** The lane that can say most of a model: one that is ready for its newest version, or for any. */

@@ -1,4 +1,5 @@
 /** Which worker serves a request: at server 0 the front chooses, at server 1 it waits until a worker says that it does. */
+import { randomInt } from "node:crypto";
 import { SottoError } from "@sotto/core";
 import type { Forwarder } from "./forward.js";
 import type { Nats } from "./nats.js";
@@ -95,7 +96,7 @@ export class Placing {
     }
     const least = Math.min(...workers.map((w) => forwarder.busy(w)));
     const best = workers.filter((w) => forwarder.busy(w) === least);
-    return best[Math.floor(Math.random() * best.length)]!;
+    return best[randomInt(best.length)]!;
   }
 
   private wait(session: string, bytes: number, signal?: AbortSignal): Promise<string> {
