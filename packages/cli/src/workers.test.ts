@@ -102,6 +102,19 @@ describe.skipIf(!installed && !process.env.CI)("parties of several workers", () 
     if (dir) rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   }, HANG_MS);
 
+  it("are asked by their front alone, whatever certificate somebody shows", async () => {
+    const url = (party: "server-0" | "server-1") => `https://127.0.0.1:${cluster.of(party)[0]!.ports.http}`;
+    for (const file of [cluster.client, cluster.owner]) {
+      const given = loadCluster(file);
+      const direct = connect({ ...given, servers: [{ url: url("server-0") }, { url: url("server-1") }] });
+      await expect(direct.list({ retries: 0 })).rejects.toMatchObject({
+        code: "forbidden",
+        message: expect.stringMatching(/a worker's API is for the party's front alone/),
+      });
+      direct.close();
+    }
+  });
+
   it(
     "share the work, and their front adds up what they count",
     async () => {
