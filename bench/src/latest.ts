@@ -3,9 +3,11 @@ import { CLIENTS, type Load } from "./load.js";
 import type { LocalWork } from "./local-work.js";
 import type { Result } from "./measure.js";
 import { type Cells, digits, markdownTable, withSpread } from "./report.js";
+import type { Steady } from "./steady.js";
 
 export interface Measured extends Result {
   localWork: LocalWork;
+  steady: Steady;
 }
 
 /** Rows of the report: what, and how it reads off a result. */
@@ -13,6 +15,9 @@ const ROWS: [string, (r: Measured) => string][] = [
   ["online ms", (r) => withSpread(r.onlineMs)],
   ["offline ms", (r) => withSpread(r.offlineMs)],
   ["total at the client ms", (r) => withSpread(r.totalMs)],
+  ["steady stream: total ms", (r) => withSpread(r.steady.totalMs)],
+  ["steady stream: waiting for randomness ms", (r) => withSpread(r.steady.waitMs)],
+  ["steady stream: online ms", (r) => withSpread(r.steady.onlineMs)],
   ["the first one after the start: total ms", (r) => digits(r.firstTotalMs)],
   ["bare ping-pong ms", (r) => withSpread(r.pingPongMs)],
   ["plaintext (ONNX Runtime, WebAssembly, one thread) ms", (r) => withSpread(r.plaintextMs)],

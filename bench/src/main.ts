@@ -12,6 +12,7 @@ import { measure } from "./measure.js";
 import { micro } from "./micro/report.js";
 import { overload } from "./overload.js";
 import { machine, writeResult } from "./report.js";
+import { measureSteady } from "./steady.js";
 import { sweep } from "./sweep.js";
 import { workers } from "./workers.js";
 import { material, TEXT, WORKLOADS } from "./workloads.js";
@@ -41,7 +42,8 @@ const results: Measured[] = [];
 for (const workload of WORKLOADS.filter((w) => chosen(w.name))) {
   console.error(`measuring ${workload.name} ...`);
   const result = await measure(workload);
-  results.push({ ...result, localWork: await localWork(material(workload), workload) });
+  const steady = await measureSteady(workload);
+  results.push({ ...result, steady, localWork: await localWork(material(workload), workload) });
 }
 let load: Load | undefined;
 if (chosen(LOAD)) {

@@ -13,15 +13,16 @@ export interface Deployed {
   inputs: Record<string, NumberTensor>;
 }
 
-/** A cluster with the workload's model, for as long as `work` takes. */
+/** A cluster with the workload's model, for as long as `work` takes. Nothing is made ahead of demand unless `limits` says so. */
 export async function withModel<T>(
   { onnx, x }: Material,
   w: Workload,
   via: Via | undefined,
   work: (deployed: Deployed) => Promise<T>,
+  limits: { pool?: number } = {},
 ): Promise<T> {
   const compiled = compile(importOnnx(onnx), { range: INPUT_RANGE, profile: w.profile });
-  const cluster = await throwAwayCluster({ sessionTimeoutMs: CALL.timeoutMs }, via);
+  const cluster = await throwAwayCluster({ sessionTimeoutMs: CALL.timeoutMs, ...limits }, via);
   try {
     await deploy(loadCluster(cluster.owner), "bench", compiled, CALL);
     return await work({ cluster, inputs: { x: { shape: [w.steps, w.batch, w.inputSize], data: x } } });
