@@ -7,6 +7,7 @@ import { Desk } from "../dealer/desk.js";
 import type { SharedSetUp } from "../dealer/group.js";
 import type { DaemonOptions, RunningDealer } from "../dealer/start.js";
 import { within } from "../drain.js";
+import { keyStreams } from "../key-stream.js";
 import { makeLog } from "../log.js";
 import { listenForMetrics } from "../observe/listener.js";
 import { makeRegistry } from "../observe/registry.js";
@@ -38,7 +39,7 @@ export async function startDealerWorker(
   const version = workers.version ?? VERSION;
   const log = (options.log ?? makeLog("dealer", config.log?.level)).child({ worker: self.boot.slice(0, 8) });
   const identity = readIdentity(config.tls, "dealer");
-  const ring = options.ring ?? (await Ring.create());
+  const ring = options.ring ?? (await Ring.create(keyStreams));
   const nats = await Nats.connect(workers.nats, "dealer", log);
   const tally = new Tally();
   const desk: Desk = new Desk(ring, options.random ?? systemRandom, log, tally, {
