@@ -35,9 +35,21 @@ export function cost(program: Program): Cost {
   };
 }
 
+/** By stage, for server 0 and server 1. Every run of a program asks for them. */
+const byStage = new WeakMap<Program, (readonly [number, number])[]>();
+
 /** Bytes of correction words of one stage for a server. */
 export function stageCorrectionBytes(program: Program, stage: number, server: 0 | 1): number {
-  return stageNodes(program.stages[stage]!).reduce((sum, n) => sum + correctionBytes(n, program, server), 0);
+  let bytes = byStage.get(program);
+  if (!bytes) {
+    bytes = program.stages.map((s) => {
+      const nodes = stageNodes(s);
+      const of = (to: 0 | 1) => nodes.reduce((sum, n) => sum + correctionBytes(n, program, to), 0);
+      return [of(0), of(1)] as const;
+    });
+    byStage.set(program, bytes);
+  }
+  return bytes[stage]![server];
 }
 
 function correctionBytes(node: Node, program: Program, server: 0 | 1): number {

@@ -60,29 +60,45 @@ export class Dealer {
     return this.nextStage === this.program.stages.length;
   }
 
-  /** The corrections of the next stage for either server, with `room` bytes left free in front. */
-  deal(room = 0): [Uint8Array, Uint8Array] {
+  /** Bytes of the next stage's corrections for either server. @throws SottoError material when all have been dealt. */
+  get nextBytes(): readonly [number, number] {
+    const { program, nextStage } = this;
+    if (this.done) throw new SottoError("material", "all stages have been dealt; a dealer deals once");
+    return [stageCorrectionBytes(program, nextStage, 0), stageCorrectionBytes(program, nextStage, 1)];
+  }
+
+  /** The corrections of the next stage for either server. */
+  deal(): [Uint8Array, Uint8Array] {
+    const [a, b] = this.nextBytes;
+    const corrections: [Uint8Array, Uint8Array] = [new Uint8Array(a), new Uint8Array(b)];
+    this.dealInto(corrections);
+    return corrections;
+  }
+
+  /** The same, at places of `nextBytes` bytes. */
+  dealInto(places: readonly [Uint8Array, Uint8Array]): void {
+    const bytes = this.nextBytes;
     const index = this.nextStage++;
-    const stage = this.program.stages[index];
-    if (!stage) throw new SottoError("material", "all stages have been dealt; a dealer deals once");
-    const bytes = [0, 1].map((server) => stageCorrectionBytes(this.program, index, server as 0 | 1));
-    this.common = new Packer(this.ring, bytes[0]!);
-    this.out = new Packer(this.ring, bytes[1]!);
-    for (const node of stageNodes(stage)) {
+    this.common = new Packer(this.ring, bytes[0]);
+    this.out = new Packer(this.ring, bytes[1]);
+    for (const node of stageNodes(this.program.stages[index]!)) {
       operation(node).deal(node, this);
       for (const id of this.program.lastUse[node.id] ?? []) this.drop(id);
     }
-    const corrections: [Uint8Array, Uint8Array] = [this.common.take(room), this.out.take(room)];
+    const packers = [this.common, this.out];
     this.common = undefined;
     this.out = undefined;
-    corrections.forEach((dealt, server) => {
-      if (dealt.length === room + bytes[server]!) return;
-      throw new SottoError(
-        "internal",
-        `stage ${index}: ${dealt.length - room} bytes dealt for server ${server}, ${bytes[server]} declared`,
-      );
+    packers.forEach((packer, server) => {
+      const { length } = packer;
+      if (length === bytes[server] && length === places[server]!.length) packer.takeInto(places[server]!);
+      else {
+        packer.take();
+        throw new SottoError(
+          "internal",
+          `stage ${index}: ${length} bytes dealt for server ${server}, ${bytes[server]} declared`,
+        );
+      }
     });
-    return corrections;
   }
 
   /** A fresh mask for an opening: the sum of both servers' streams, mod the opening's modulus. */

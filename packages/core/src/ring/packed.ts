@@ -31,11 +31,21 @@ export class Packer {
     this.at += bytes;
   }
 
+  /** Bytes put so far. */
+  get length(): number {
+    return this.at;
+  }
+
+  /** Puts the message at a place of `length` bytes. Frees the rest. */
+  takeInto(place: Uint8Array): void {
+    place.set(this.ring.bytes(this.scratch, this.at));
+    this.scratch.free();
+  }
+
   /** The message, with `room` bytes left free in front. Frees the rest. */
   take(room = 0): Uint8Array {
     const out = new Uint8Array(room + this.at);
-    out.set(this.ring.bytes(this.scratch, this.at), room);
-    this.scratch.free();
+    this.takeInto(out.subarray(room));
     return out;
   }
 }

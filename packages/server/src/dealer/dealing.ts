@@ -2,7 +2,7 @@
  * One session's randomness: made once, streamed to server 1 as it grants credits, then gone. To server 0 as well where a
  * program has corrections for both.
  */
-import { Dealer, type DealerSetup, type Ring, SottoError } from "@sotto/core";
+import { Dealer, type DealerSetup, type Ring, SottoError, stageCorrectionBytes } from "@sotto/core";
 import { frameTag, HEADER_BYTES, type Link, type Tag, writeHeader } from "@sotto/wire";
 import type { Leased } from "../lease.js";
 import type { Watch } from "../observe/watch.js";
@@ -103,24 +103,33 @@ export class Dealing {
 
   /** Whether every receiver may be sent the next stage. */
   private get due(): boolean {
-    return this.receivers.every((server) => this.stage < this.granted[server]);
+    return this.stage < this.limit;
+  }
+
+  /** Stages that every receiver may be sent, in all. */
+  private get limit(): number {
+    return Math.min(...this.receivers.map((server) => this.granted[server]));
   }
 
   /** The next stages' frames for either server, several small ones together: writing costs more than what is written. */
   private frames(): [Uint8Array, Uint8Array] {
-    const frames: [Uint8Array[], Uint8Array[]] = [[], []];
-    let bytes = 0;
-    while (bytes < WRITE_BYTES && !this.dealer.done && this.due) {
-      const dealt = this.dealer.deal(HEADER_BYTES);
-      for (const server of this.receivers) {
-        writeHeader(dealt[server], this.stage, this.tags[server]);
-        frames[server].push(dealt[server]);
-        bytes += dealt[server].length;
-      }
-      this.stage++;
+    const { program } = this.dealer;
+    const size = (stage: number, server: 0 | 1) =>
+      this.receivers.includes(server) ? HEADER_BYTES + stageCorrectionBytes(program, stage, server) : 0;
+    const sizes: [number, number] = [0, 0];
+    let end = this.stage;
+    for (; end < this.limit && sizes[0] + sizes[1] < WRITE_BYTES; end++)
+      for (const server of this.receivers) sizes[server] += size(end, server);
+    // every byte is written below
+    const chunks: [Uint8Array, Uint8Array] = [Buffer.allocUnsafe(sizes[0]), Buffer.allocUnsafe(sizes[1])];
+    let rest: readonly [Uint8Array, Uint8Array] = chunks;
+    for (; this.stage < end; this.stage++) {
+      const frames = rest.map((chunk, to) => chunk.subarray(0, size(this.stage, to as 0 | 1)));
+      this.dealer.dealInto([frames[0]!.subarray(HEADER_BYTES), frames[1]!.subarray(HEADER_BYTES)]);
+      for (const server of this.receivers) writeHeader(frames[server]!, this.stage, this.tags[server]);
+      rest = [rest[0].subarray(frames[0]!.length), rest[1].subarray(frames[1]!.length)];
     }
-    const joined = (list: Uint8Array[]) => (list.length === 1 ? list[0]! : Buffer.concat(list));
-    return [joined(frames[0]), joined(frames[1])];
+    return chunks;
   }
 
   private end(error?: unknown): void {
