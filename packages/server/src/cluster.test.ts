@@ -98,7 +98,8 @@ describe("a cluster", () => {
     results.forEach(({ outputs }, i) => {
       expect(largestError(outputs, small.expected(i))).toBeLessThan(0.002);
     });
-    await expect.poll(() => rings.map((r) => r.bytesInUse)).toEqual(before);
+    // less, if a model of a test before was still being dropped
+    await expect.poll(() => rings.every((r, i) => r.bytesInUse <= before[i]!)).toBe(true);
   });
 
   it("serves a model that is deployed anew under its name", async () => {

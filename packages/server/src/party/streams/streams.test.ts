@@ -3,7 +3,7 @@ import { deploy, httpsTransport, type ModelStream, type Socket } from "@sotto/cl
 import { compile, cost, instantiate, planHash, Ring, runClear, Streaming } from "@sotto/core";
 import { randomGru, randomInput } from "@sotto/core/testing";
 import { encodeStep, STREAM_PROTOCOL } from "@sotto/wire";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { newId } from "../../parties.js";
 import { makeTestFolder, TestCluster, tlsPaths } from "../../testing/cluster.js";
 import { testModel } from "../../testing/models.js";
@@ -243,18 +243,24 @@ it("a server that drains answers what it was sent, and ends its streams with a r
 });
 
 describe("limits", () => {
-  afterAll(() => cluster.stop());
+  afterEach(() => cluster.stop());
 
-  it("end an idle stream and wipe its state, and bound how many there are", async () => {
-    await start({ streamIdleMs: 600, maxStreams: 1 });
+  it("bound how many streams there are", async () => {
+    await start({ maxStreams: 1 });
     const another = await cluster.client().model("m");
-    const before = rings.map((r) => r.bytesInUse);
     const stream = await open();
-    expectStep((await stream.step(x(0))).outputs, 0);
     await expect(another.stream()).rejects.toMatchObject({
       code: "unreachable",
       message: expect.stringMatching(/1 streams already/),
     });
+    expectStep((await stream.step(x(0))).outputs, 0);
+  });
+
+  it("end an idle stream and wipe its state", async () => {
+    await start({ streamIdleMs: 600 });
+    const before = rings.map((r) => r.bytesInUse);
+    const stream = await open();
+    expectStep((await stream.step(x(0))).outputs, 0);
     await until(() => rings.every((r, i) => r.bytesInUse === before[i]));
     await expect(stream.step(x(1))).rejects.toMatchObject({
       code: "timeout",
