@@ -6,5 +6,5 @@ export type { ListedModel, ListedVersion } from "./manage.js";
 export * from "./model.js";
 export type { ModelOptions } from "./public-part.js";
 export type { Retry, RetryOptions } from "./retry.js";
-export type { InferStats, Saw, ServerStats } from "./stats.js";
+export type { InferStats, RoundTimes, Saw, ServerStats } from "./stats.js";
 export { ModelStream, type StepResult, type StreamOptions } from "./stream.js";

@@ -43,6 +43,8 @@ export interface InferOptions extends CallOptions, RetryOptions {
    * input and of nothing else.
    */
   look?: number;
+  /** Has the servers tell when the rounds were over, in `stats.roundTimes`. */
+  roundTimes?: boolean;
 }
 
 export type Outputs = Record<string, { shape: number[]; data: Float64Array }>;
@@ -105,7 +107,7 @@ export class RemoteModel {
         const shares = shareInputs(this.ring, network, values);
         return this.send(
           shares,
-          { sizes: asciiJson(sizes), look: options.look },
+          { ...options, sizes: asciiJson(sizes) },
           deadline.signal,
           number,
           say,
@@ -158,7 +160,7 @@ export class RemoteModel {
   /** One attempt. */
   private async send(
     shares: Shares,
-    { sizes, look }: { sizes: string; look: number | undefined },
+    { sizes, look, roundTimes }: Pick<InferOptions, "look" | "roundTimes"> & { sizes: string },
     signal: AbortSignal,
     attempt: number,
     say: (progress: Progress) => void,
@@ -170,6 +172,7 @@ export class RemoteModel {
       "sotto-plan": this.hash,
       "sotto-sizes": sizes,
       ...(look === undefined ? {} : { "sotto-look": String(look) }),
+      ...(roundTimes ? { "sotto-round-times": "yes" } : {}),
     };
     const both = new AbortController();
     const cancel = () => both.abort(signal.reason);

@@ -3,6 +3,11 @@ import * as z from "zod/mini";
 
 const saw = z.object({ input: z.string(), message: z.string() });
 
+const roundTimes = z.object({ every: z.int().check(z.minimum(1)), ms: z.array(z.number()) });
+
+/** `ms[i]`, from the beginning of the first round, is when round (i + 1) * every was over, the last one when the last was. */
+export type RoundTimes = z.infer<typeof roundTimes>;
+
 /** The header sotto-stats of one server. */
 export const serverStats = z.object({
   onlineMs: z.number(),
@@ -11,6 +16,7 @@ export const serverStats = z.object({
   onlineBytes: z.number(),
   offlineBytes: z.number(),
   saw,
+  roundTimes: z.optional(roundTimes),
 });
 export type ServerStats = z.infer<typeof serverStats>;
 
@@ -31,16 +37,20 @@ export interface InferStats {
   /** At the client: from sharing the input until the result is put together. */
   totalMs: number;
   saw: [Saw, Saw];
+  /** With `roundTimes`: when rounds were over at the slower server. */
+  roundTimes?: RoundTimes;
 }
 
 export function merge(a: ServerStats, b: ServerStats, totalMs: number): InferStats {
+  const slower = a.onlineMs > b.onlineMs ? a : b;
   return {
-    onlineMs: Math.max(a.onlineMs, b.onlineMs),
+    onlineMs: slower.onlineMs,
     offlineMs: Math.max(a.offlineMs, b.offlineMs),
     rounds: Math.max(a.rounds, b.rounds),
     onlineBytes: Math.max(a.onlineBytes, b.onlineBytes),
     offlineBytes: { server0: a.offlineBytes, server1: b.offlineBytes },
     totalMs,
     saw: [a.saw, b.saw],
+    ...(slower.roundTimes ? { roundTimes: slower.roundTimes } : {}),
   };
 }

@@ -89,6 +89,17 @@ describe("a cluster", () => {
     await stream.close();
   });
 
+  it("tells a client who asks when each round was over, and nobody else", async () => {
+    const model = await cluster.client().model("small");
+    const { stats } = await model.infer(small.input(1), { roundTimes: true });
+    const { every, ms } = stats.roundTimes!;
+    expect([every, ms.length]).toEqual([1, stats.rounds]);
+    expect([...ms].sort((a, b) => a - b)).toEqual(ms);
+    // in tenths
+    expect(ms.at(-1)).toBeLessThanOrEqual(stats.onlineMs + 0.1);
+    expect((await model.infer(small.input(1))).stats.roundTimes).toBeUndefined();
+  });
+
   it("runs many sessions at once, and keeps nothing of them", async () => {
     const model = await cluster.client().model("small");
     await model.infer(small.input(0));

@@ -154,6 +154,7 @@ describe("the HTTP API", () => {
       ["sotto-plan", true],
       ["sotto-sizes", false],
       ["sotto-look", false],
+      ["sotto-round-times", false],
       ["traceparent", false],
     ]);
     const statuses = Object.keys(post!.responses).map(Number);

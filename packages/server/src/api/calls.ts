@@ -11,7 +11,7 @@ import { type Caller, type Callers, limited } from "../clients/callers.js";
 import { checkSizes, type Limiter } from "../clients/limits.js";
 import type { Uploads } from "../clients/uploads.js";
 import type { Tally } from "../observe/tally.js";
-import { inferSizes, type Route, type RouteName } from "./routes.js";
+import { inferHeaders, inferSizes, type Route, type RouteName } from "./routes.js";
 
 export interface Call {
   /** performance.now() when the request arrived. */
@@ -22,6 +22,8 @@ export interface Call {
   session?: string;
   /** How many bytes of the first message the client wants to see. */
   look?: number;
+  /** Whether the client wants to know when each round was over. */
+  roundTimes?: boolean;
   sizes?: Sizes;
   outcome?: string;
   /** Ends what counts as running. */
@@ -80,6 +82,10 @@ export async function letIn(
   call.sizes = sizesOf(headers["sotto-sizes"]);
   const look = headers["sotto-look"];
   if (look !== undefined) call.look = checked(lookBytes, Number(look), "header sotto-look");
+  const times = headers["sotto-round-times"];
+  if (times !== undefined)
+    call.roundTimes =
+      checked(inferHeaders.shape["sotto-round-times"], times, "header sotto-round-times") === "yes";
   if (!client) return;
   checkSizes(client, call.sizes);
   call.release = limiter.begin(client);

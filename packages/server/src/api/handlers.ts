@@ -143,6 +143,7 @@ export function handlersOf(context: ApiContext): Handlers {
           sizes: call.sizes!,
           input: bodyOf(request),
           look: call.look,
+          roundTimes: call.roundTimes,
           client: call.caller ? callerKey(call.caller) : "",
           arrived: call.arrived,
           trace: traceContext(request.headers),

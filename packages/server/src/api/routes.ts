@@ -110,6 +110,10 @@ export const inferHeaders = z.object({
       `Bytes of the other server's first message to show in sotto-stats, 0 to ${MAX_LOOK}; 8 by default. Only openings ` +
         "of the input are shown.",
     ),
+  "sotto-round-times": z
+    .literal("yes")
+    .optional()
+    .describe("Has sotto-stats tell when the rounds were over, as roundTimes: up to 256 of them."),
   traceparent: z.string().optional().describe("W3C trace context, for the servers' traces."),
 });
 

@@ -6,6 +6,7 @@ import type { Tally } from "../observe/tally.js";
 import type { Chunk, Runs } from "../runs.js";
 import type { Ahead } from "./ahead.js";
 import type { Connections } from "./connections.js";
+import type { RoundTimes } from "./round-times.js";
 import type { SetUp, SetUps } from "./setups.js";
 
 /** What a client asks one server for. */
@@ -18,6 +19,8 @@ export interface InferRequest {
   input?: Uint8Array;
   /** How many bytes of the first message the client wants to see; a few where it does not say. */
   look?: number | undefined;
+  /** Whether the client wants to know when the rounds were over. */
+  roundTimes?: boolean | undefined;
   /** Who asks: clients take turns. */
   client?: string;
   /** A chunk of a stream, under the set-up of the stream. */
@@ -41,6 +44,8 @@ export interface ServerStats {
   offlineBytes: number;
   /** First bytes, hex, of the input share and of the other server's first message. */
   saw: { input: string; message: string };
+  /** When rounds were over, where the client asks. */
+  roundTimes?: RoundTimes;
 }
 
 export interface InferResult {

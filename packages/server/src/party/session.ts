@@ -21,6 +21,7 @@ import { chunkText, type Run, sizesText } from "../runs.js";
 import type { Window } from "./ahead.js";
 import type { Pooled } from "./pool/refill.js";
 import { takeRandomness } from "./randomness.js";
+import { roundTimes } from "./round-times.js";
 import { Rounds } from "./rounds.js";
 import { agree, checkShare, checkStated, dealerLost, failureLevel, peerLost } from "./session-errors.js";
 import type { InferRequest, InferResult, ServerStats, SessionContext } from "./session-types.js";
@@ -67,6 +68,8 @@ export class Session {
   private undoDealer = () => {};
   private greeted = false;
   private begun: number | undefined;
+  /** When each round was over, ms after it has begun. */
+  private readonly roundEnds: number[] = [];
   private watch: Watch | undefined;
   private ended = false;
   /** Prepared ahead, it goes on with this session's request. */
@@ -175,7 +178,8 @@ export class Session {
       this.agree("sizes", "the client", sizesText(client.sizes), sizesText(request.sizes));
       if (!client.input) throw new SottoError("internal", `session ${this.servedId} has no input`);
       checkShare(client.input, request, run);
-      Object.assign(request, { input: client.input, arrived: client.arrived, look: client.look });
+      Object.assign(request, { input: client.input, arrived: client.arrived });
+      Object.assign(request, { look: client.look, roundTimes: client.roundTimes });
       this.patience.renew();
       this.watch?.enter("peer");
       this.begin();
@@ -345,6 +349,7 @@ export class Session {
       onStarved: () => supply.hurry(),
       onRound: (round) => {
         this.context.tally.rounds++;
+        if (this.request?.roundTimes) this.roundEnds.push(performance.now() - this.begun!);
         this.patience.renew();
         supply.reached(round);
       },
@@ -425,6 +430,7 @@ export class Session {
         input: hex(request.input.subarray(0, SAW_BYTES)),
         message: hex(rounds.saw.subarray(0, request.look ?? SAW_BYTES)),
       },
+      ...(request.roundTimes ? { roundTimes: roundTimes(this.roundEnds) } : {}),
     };
     const carried = party.carry();
     this.end();

@@ -3,22 +3,14 @@ import { SottoError } from "@sotto/core";
 import { asSottoError } from "@sotto/wire";
 import type { Handlers } from "../api/handlers.js";
 import { openApi } from "../api/openapi.js";
-import { OCTETS } from "../api/routes.js";
+import { inferHeaders, OCTETS } from "../api/routes.js";
 import { VERSION } from "../version.js";
 import type { Answered, Forwarder } from "./forward.js";
 import type { Placing } from "./placing.js";
 import type { Worker } from "./registry.js";
 
 /** What a worker needs of a request's headers. */
-const PASSED = [
-  "content-type",
-  "sotto-session",
-  "sotto-plan",
-  "sotto-sizes",
-  "sotto-look",
-  "traceparent",
-  "tracestate",
-];
+const PASSED = ["content-type", "tracestate", ...Object.keys(inferHeaders.shape)];
 const ANSWERED = ["sotto-stats", "sotto-version"];
 
 type Asked = Parameters<Handlers["infer"]>[0];
