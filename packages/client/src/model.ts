@@ -105,13 +105,7 @@ export class RemoteModel {
       const attempt = async (number: number) => {
         say({ stage: "sharing", attempt: number });
         const shares = shareInputs(this.ring, network, values);
-        return this.send(
-          shares,
-          { ...options, sizes: asciiJson(sizes) },
-          deadline.signal,
-          number,
-          say,
-        );
+        return this.send(shares, { ...options, sizes: asciiJson(sizes) }, deadline.signal, number, say);
       };
       const [a, b] = await withRetries(
         options,
