@@ -1,11 +1,13 @@
 /** The client and the page in a real browser, against servers that are processes of their own. */
+import { relative } from "node:path";
 import { connect, loadCluster } from "@sotto/client";
 import { loadVocabulary, tokenize } from "@sotto/example-spam";
 import type { Browser, Page } from "playwright-core";
-import { build, type Rollup } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findChromium, launchChromium } from "./chromium.js";
 import { type Demo, startDemo } from "./demo.js";
+import { pageInputs } from "./page.js";
+import { clientBundle } from "./testing/client-bundle.js";
 
 const missing = !findChromium() && !process.env.CI;
 if (missing)
@@ -112,9 +114,20 @@ describe.skipIf(missing)("in Chromium", () => {
           "Anna, could you look at the patch for the parser? I think the old version is still on the test machine.",
         );
       await page.waitForFunction(() => document.querySelector(".answer strong")?.textContent === "not spam");
-      // no answer to what is not there
-      await page.getByLabel(/Type or paste a message/).fill(" ");
-      await page.waitForFunction(() => !document.querySelector(".answer"));
+      // no answer to what is not there, nor to what the network cannot know
+      const hint = () => page.locator(".hint").textContent();
+      for (const [message, why] of [
+        [" ", /no word here/],
+        ["qwxz zzyx", /knows none of these words/],
+      ] as const) {
+        await page.getByLabel(/Type or paste a message/).fill(message);
+        await page.waitForFunction(() => !document.querySelector(".answer"));
+        expect(await hint()).toMatch(why);
+      }
+      await page.getByLabel(/Type or paste a message/).fill("one ".repeat(65));
+      await page.waitForSelector(".answer");
+      expect(await hint()).toBe("The network reads the first 64 words; the last one is ignored.");
+      expect(await page.locator(".own").textContent()).toMatch(/the network reads 64 words/);
       expect(errors).toEqual([]);
     });
 
@@ -137,6 +150,37 @@ describe.skipIf(missing)("in Chromium", () => {
       expect(await page.locator(".side:not(.server) .diff").textContent()).toMatch(/^0.0 %/);
     });
 
+    it("replays the rounds of a run slowly, and says that it does", async () => {
+      await open("/cluster.json");
+      await page.addInitScript(() => {
+        const replayed = new Set<string>();
+        Object.assign(globalThis, { replayed });
+        new MutationObserver(() => {
+          const text = document.querySelector(".replay p")?.textContent ?? "";
+          if (/^Replay, [0-9.]+ times slower than it was: round \d+ of 321/.test(text)) replayed.add(text);
+        }).observe(document, { subtree: true, childList: true, characterData: true });
+      });
+      await page.goto(demo.url);
+      const told = page.locator(".replay p");
+      const replay = () =>
+        page.waitForFunction(() => {
+          const { replayed } = globalThis as unknown as { replayed: Set<string> };
+          const over = replayed.size > 4 && document.querySelector(".replay button:enabled") !== null;
+          if (over) replayed.clear();
+          return over;
+        });
+      await replay();
+      expect(await told.textContent()).toMatch(/^Each mark is 2 rounds.*; 321 rounds in \d+ ms$/);
+      expect(await page.locator(".figure dd").first().textContent()).toBe("321");
+      await page.getByRole("button", { name: "Replay the rounds" }).click();
+      await replay();
+      // whoever wants no motion sees the end at once
+      await page.emulateMedia({ reducedMotion: "reduce" });
+      await page.reload();
+      await page.waitForSelector(".replay");
+      expect(await told.textContent()).toMatch(/rounds in/);
+    });
+
     it("shows the plaintext model's answer when it is asked for, and loads it only then", async () => {
       await open("/");
       const loaded: string[] = [];
@@ -150,6 +194,20 @@ describe.skipIf(missing)("in Chromium", () => {
         privately!.replace(/^Private/, "").slice(0, 8),
       );
       expect(loaded.some((url) => url.endsWith(".wasm"))).toBe(true);
+    });
+
+    it("is made anew after a change in any package and any file that it is made of", () => {
+      const made = pageInputs().map((file) => relative(process.cwd(), file));
+      expect(made).toEqual(
+        expect.arrayContaining([
+          "apps/demo/page/index.html",
+          "apps/demo/page/src/style.css",
+          "packages/wire/dist/stream.js",
+          "examples/heart/dist/index.js",
+          "examples/spam/model/vocabulary.json",
+          "examples/packets/samples/scan-syn.pcap",
+        ]),
+      );
     });
 
     it("can be used with the keyboard and a screen reader, and is as wide as a phone", async () => {
@@ -182,6 +240,7 @@ describe.skipIf(missing)("in Chromium", () => {
 
     it("classifies windows of a recording, and says what is wrong with a file that is none", async () => {
       await open("/#packets");
+      await page.getByText("60 packets, 50 of them in one window.").waitFor();
       for (const [sample, label] of [
         ["scan: syn", "scan"],
         ["flood: syn", "flood"],
@@ -197,6 +256,26 @@ describe.skipIf(missing)("in Chromium", () => {
       await page.getByLabel(/your own pcap file/).setInputFiles(file);
       expect(await page.locator(".trouble").textContent()).toMatch(/cannot be read as a capture/);
       await page.waitForFunction(() => !document.querySelector(".answer"));
+      // what is chosen now is what is named
+      await page.getByLabel("A recording").selectOption("scan: syn");
+      expect(await page.getByLabel(/your own pcap file/).inputValue()).toBe("");
+      expect(errors).toEqual([]);
+    });
+
+    it("plays nothing of a file that is no signal, and goes on with a rhythm", async () => {
+      await open("/#heart");
+      await page.waitForSelector(".answer");
+      const file = { name: "own.csv", mimeType: "", buffer: Buffer.from("no numbers") };
+      await page.getByLabel(/your own CSV file/).setInputFiles(file);
+      expect(await page.locator(".trouble").textContent()).toMatch(/cannot be read as a signal/);
+      await page.waitForFunction(() => !document.querySelector(".answer"));
+      const rhythm = page.getByLabel("Rhythm, generated");
+      expect(await rhythm.inputValue()).toBe("own");
+      await rhythm.selectOption("tachycardia");
+      await page.waitForSelector(".answer");
+      expect(await page.locator(".trouble").count()).toBe(0);
+      expect(await page.getByLabel(/your own CSV file/).inputValue()).toBe("");
+      await page.getByText(/each beat of this sinus tachycardia is rightly N/).waitFor();
       expect(errors).toEqual([]);
     });
 
@@ -212,7 +291,9 @@ describe.skipIf(missing)("in Chromium", () => {
       const before = await shown();
       await page.getByRole("button", { name: "Run the same again" }).click();
       await page.waitForSelector(".same");
-      expect(await page.locator(".same").textContent()).toMatch(/The same signal again: (\d+) of \1 answers/);
+      expect(await page.locator(".same").textContent()).toMatch(
+        /The same signal again: the same answer to (\d+) of \1 beats?\./,
+      );
       expect((await shown()).filter((text) => before.includes(text))).toEqual([]);
       expect(errors).toEqual([]);
     });
@@ -229,22 +310,3 @@ describe.skipIf(missing)("in Chromium", () => {
     });
   });
 });
-
-/** What an application would ship, as one script. */
-async function clientBundle(): Promise<string> {
-  const id = "virtual:client";
-  const built = (await build({
-    configFile: false,
-    logLevel: "error",
-    build: { write: false, modulePreload: false, rollupOptions: { input: id } },
-    plugins: [
-      {
-        name: "client",
-        resolveId: (asked) => (asked === id ? id : undefined),
-        load: (asked) =>
-          asked === id ? 'import * as sotto from "@sotto/client"; globalThis.sotto = sotto;' : undefined,
-      },
-    ],
-  })) as Rollup.RollupOutput;
-  return built.output[0].code;
-}

@@ -1,10 +1,10 @@
 /** The page: built by vite, and served by it. */
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ServerAddress } from "@sotto/client";
 import { SottoError } from "@sotto/core";
-import { build, type InlineConfig, type PreviewServer, preview } from "vite";
+import { build, type InlineConfig, type Plugin, type PreviewServer, preview } from "vite";
 
 export const HOST = "localhost";
 
@@ -16,28 +16,57 @@ export interface PageCluster {
 
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const BUILT = folder("../dist/page");
+const PAGE = folder("../page");
+/** Lists what the built page is made of. */
+const INPUTS = folder("../dist/page-inputs.json");
+
+const inputs: Plugin = {
+  name: "inputs",
+  apply: "build",
+  writeBundle() {
+    const files = [...this.getModuleIds()].map((id) => id.replace(/^\0/, "").replace(/\?.*$/, ""));
+    writeFileSync(INPUTS, JSON.stringify([...new Set(files)].filter((file) => existsSync(file)).sort()));
+  },
+};
 
 const config: InlineConfig = {
   configFile: false,
   logLevel: "warn",
-  root: folder("../page"),
+  root: PAGE,
   assetsInclude: ["**/*.onnx"],
+  plugins: [inputs],
   esbuild: { jsx: "automatic", jsxImportSource: "preact" },
-  build: { outDir: BUILT, emptyOutDir: true, target: "es2022", modulePreload: false },
+  build: {
+    outDir: BUILT,
+    emptyOutDir: true,
+    target: "es2022",
+    modulePreload: false,
+    rollupOptions: {
+      onLog(level, log, handle) {
+        // comments of zod's, which are dropped with all others
+        if (log.code !== "INVALID_ANNOTATION") handle(level, log);
+      },
+    },
+  },
 };
 
-/** What the page is made of. */
-const SOURCES = ["../page", "../../../packages/client/dist", "../../../packages/core/dist"].map(folder);
+/** Files that the built page is made of, from the page's own to those of the packages that it uses; none before it is built. */
+export function pageInputs(): string[] {
+  return existsSync(INPUTS) ? JSON.parse(readFileSync(INPUTS, "utf8")) : [];
+}
 
 /** Builds the page, unless it is newer than what it is made of. */
 export async function buildPage(): Promise<void> {
-  const made = statSync(`${BUILT}/index.html`, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  if (SOURCES.some((source) => newest(source) > made)) await build(config);
+  const made = statSync(INPUTS, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const files = pageInputs();
+  // a folder changes with what is added to it
+  const changed = [...files, ...files.map(dirname), PAGE].some((path) => modified(path) > made);
+  if (changed) await build(config);
 }
 
-function newest(directory: string): number {
-  const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
-  return Math.max(...names.map((name) => statSync(join(directory, name)).mtimeMs));
+/** Infinite for what is gone. */
+function modified(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
 }
 
 export interface ServedPage {

@@ -1,5 +1,6 @@
 /** What a run cost: rounds, bytes, milliseconds, and where the time went. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useReplay } from "./replay.js";
+import { Rounds } from "./rounds.js";
 import type { Run } from "./run.js";
 import { bytes, ms } from "./words.js";
 
@@ -11,22 +12,30 @@ export interface FiguresProps {
 }
 
 export function Figures({ run, rounds, running }: FiguresProps) {
-  const shown = useTicking(rounds);
   const stats = run?.stats;
+  const replay = useReplay(stats);
+  const shown = stats && replay ? rounds - stats.rounds + replay.round : rounds;
   return (
     <section class="figures" aria-label="What it cost">
       <dl>
-        <Figure name="Rounds, so far" value={shown.toLocaleString("en")} busy={running} />
-        <Figure name="Rounds of this run" value={stats ? String(stats.rounds) : "–"} />
-        <Figure name="Server to server, each way" value={stats ? bytes(stats.onlineBytes) : "–"} />
         <Figure
-          name="Dealer to server 0, to 1"
+          name="Rounds, so far"
+          value={shown.toLocaleString("en")}
+          busy={running || replay?.playing === true}
+        />
+        <Figure name="Rounds, this run" value={stats ? String(stats.rounds) : "–"} />
+        <Figure name="Server to server" value={stats ? `2 × ${bytes(stats.onlineBytes)}` : "–"} />
+        <Figure
+          name="Dealer to servers"
           value={stats ? `${bytes(stats.offlineBytes.server0)}, ${bytes(stats.offlineBytes.server1)}` : "–"}
         />
         <Figure name="You to the servers" value={run ? bytes(2 * run.input.length) : "–"} />
         <Figure name="In all" value={stats ? ms(stats.totalMs) : "–"} />
       </dl>
       {stats && <Where run={run!} />}
+      {stats?.roundTimes && replay && (
+        <Rounds times={stats.roundTimes} rounds={stats.rounds} replay={replay} />
+      )}
     </section>
   );
 }
@@ -68,31 +77,4 @@ function Where({ run: { stats } }: { run: Run }) {
       </ul>
     </div>
   );
-}
-
-const TICK_MS = 600;
-
-/** Goes up to a number instead of jumping there, unless the visitor wants no motion. */
-function useTicking(target: number): number {
-  const [shown, setShown] = useState(target);
-  const now = useRef(target);
-  useEffect(() => {
-    const from = now.current;
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches || from === target) {
-      now.current = target;
-      setShown(target);
-      return;
-    }
-    const began = performance.now();
-    let frame = 0;
-    const tick = () => {
-      const part = Math.min(1, (performance.now() - began) / TICK_MS);
-      now.current = Math.round(from + (target - from) * part);
-      setShown(now.current);
-      if (part < 1) frame = requestAnimationFrame(tick);
-    };
-    frame = requestAnimationFrame(tick);
-    return () => cancelAnimationFrame(frame);
-  }, [target]);
-  return shown;
 }

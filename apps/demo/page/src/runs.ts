@@ -68,6 +68,7 @@ export function useRuns<T>(connection: Connection, name: string): Runs<T> {
           let shares: readonly [Uint8Array, Uint8Array] | undefined;
           const { outputs, stats } = await model.infer(input, {
             look: LOOK,
+            roundTimes: true,
             onProgress: (p) => {
               if (p.stage === "sent") shares = p.shares;
             },

@@ -30,9 +30,14 @@ export function plainly(error: unknown): Plain {
 }
 
 export function bytes(n: number): string {
-  if (n < 1000) return `${n} bytes`;
+  if (n < 1000) return `${n} B`;
   if (n < 1e6) return `${(n / 1000).toFixed(n < 10_000 ? 1 : 0)} kB`;
   return `${(n / 1e6).toFixed(1)} MB`;
+}
+
+/** "1 word", "2 words". */
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 }
 
 export function ms(n: number): string {

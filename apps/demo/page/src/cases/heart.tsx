@@ -21,7 +21,7 @@ import { Figures } from "../figures.js";
 import { joined, LOOK, type Run, runOf } from "../run.js";
 import { Sides } from "../sides.js";
 import { Trouble } from "../trouble.js";
-import { type Plain, percent, plainly } from "../words.js";
+import { count, type Plain, percent, plainly } from "../words.js";
 import type { Case, CaseProps } from "./case.js";
 import { best, softmax } from "./scores.js";
 import { Signal, Strip } from "./strip.js";
@@ -35,6 +35,20 @@ const MOST = 8;
 const TOGETHER = 24;
 /** Answers that are kept, to compare with. */
 const KEPT = 2000;
+
+/** In the list of rhythms. */
+const OWN = "own";
+
+/** What to expect of the labels. */
+const ABOUT: Record<Rhythm, string> = {
+  normal: "Each beat begins in the sinus node: N.",
+  "premature-ventricular": "Every few beats one begins in a ventricle, early and wide: V.",
+  "premature-atrial": "Every few beats one begins early in an atrium, and looks almost like the others: S.",
+  tachycardia:
+    "About 140 beats a minute. The label is of where a beat begins, not of the rate: a fast heart alone makes no beat " +
+    "ectopic, so each beat of this sinus tachycardia is rightly N.",
+  "ventricular-runs": "Now and then several beats in a row begin in a ventricle: V.",
+};
 
 export const heart: Case = { id: "heart", title: "Heart", View };
 
@@ -95,7 +109,9 @@ class Listener {
 
 function View({ connection }: CaseProps) {
   const [rhythm, setRhythm] = useState<Rhythm>("normal");
+  /** Without samples for a file that cannot be read: nothing is played. */
   const [own, setOwn] = useState<{ name: string; samples: Float32Array }>();
+  const file = useRef<HTMLInputElement>(null);
   const [running, setRunning] = useState(true);
   /** Counts replays: the same signal from its beginning. */
   const [replay, setReplay] = useState(0);
@@ -188,9 +204,12 @@ function View({ connection }: CaseProps) {
           <label for="rhythm">Rhythm, generated</label>
           <select
             id="rhythm"
-            value={rhythm}
+            value={own ? OWN : rhythm}
             onChange={(event) => {
               setRhythm(event.currentTarget.value as Rhythm);
+              setWrong(undefined);
+              // its name would say that it is played
+              if (file.current) file.current.value = "";
               if (own || first.length > 0) {
                 fresh();
                 setOwn(undefined);
@@ -198,6 +217,7 @@ function View({ connection }: CaseProps) {
               }
             }}
           >
+            {own && <option value={OWN}>your own file</option>}
             {rhythms.map((name) => (
               <option key={name} value={name}>
                 {name.replaceAll("-", " ")}
@@ -207,21 +227,24 @@ function View({ connection }: CaseProps) {
           <label for="csv">or your own CSV file, read in this page</label>
           <input
             id="csv"
+            ref={file}
             type="file"
             accept=".csv,.txt,.tsv"
             onChange={async (event) => {
               const file = event.currentTarget.files?.[0];
               if (!file) return;
+              fresh();
+              setRunning(true);
               try {
                 const { samples, rate } = readCsv(await file.text());
                 const known = rate ?? Number(prompt("Samples a second of this file?", "360"));
                 if (!(known > 0)) throw new Error("it has no times; say how many samples a second it has");
-                fresh();
                 setOwn({ name: file.name, samples: Float32Array.from(resample(samples, known, RATE)) });
                 setWrong(undefined);
               } catch (cause) {
                 const { detail } = plainly(cause);
                 setWrong({ text: `This file cannot be read as a signal: ${detail}`, detail });
+                setOwn({ name: file.name, samples: new Float32Array(0) });
               }
             }}
           />
@@ -234,6 +257,7 @@ function View({ connection }: CaseProps) {
             Run the same again
           </button>
         </div>
+        <p class="soft small">{own ? "" : ABOUT[rhythm]}</p>
         <Strip signal={signal} rate={RATE} />
       </div>
       {wrong && <Trouble error={wrong} />}
@@ -248,7 +272,8 @@ function View({ connection }: CaseProps) {
             </span>
           </p>
         ) : (
-          !error && (
+          !error &&
+          !wrong && (
             <p class="soft">
               {own
                 ? `No answer yet: it takes two heartbeats, and there may be none in ${own.name}.`
@@ -258,8 +283,8 @@ function View({ connection }: CaseProps) {
         )}
         {compared > 0 && (
           <p class="same" role="status">
-            The same signal again: {same} of {compared} answers are the same. What the servers saw is new, see
-            below.
+            The same signal again: the same answer to {same} of {count(compared, "beat")}. What the servers
+            saw is new, see below.
           </p>
         )}
       </div>
@@ -269,11 +294,13 @@ function View({ connection }: CaseProps) {
         before={earlier.length === drawn.length ? joined(earlier) : undefined}
       >
         <p class="own">
-          {own ? `The signal of ${own.name}` : "An electrocardiogram"}: {FEATURES} numbers for each beat, of
-          its shape and of the time between beats; the last {drawn.length} beats are drawn
+          {wrong
+            ? `Nothing of ${own?.name}.`
+            : `${own ? `The signal of ${own.name}` : "An electrocardiogram"}: ${FEATURES} numbers for each beat, of its shape and of the time between beats`}
           {last && (
             <>
-              ; and the answer: <strong>{last.label}</strong>.
+              {`; the last ${drawn.length === 1 ? "beat is" : `${drawn.length} beats are`} drawn; and the answer: `}
+              <strong>{last.label}</strong>.
             </>
           )}
         </p>

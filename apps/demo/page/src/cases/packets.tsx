@@ -4,18 +4,19 @@ import {
   localClasses,
   readCapture,
   WINDOW_FEATURES,
+  WINDOW_PACKETS,
   type Window,
   windowFeatures,
   windowsOf,
 } from "@sotto/example-packets";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { Figures } from "../figures.js";
-import { Plot } from "../plots/plot.js";
+import { type Colors, Plot } from "../plots/plot.js";
 import { useRuns } from "../runs.js";
 import { Sides } from "../sides.js";
 import { Trouble } from "../trouble.js";
-import { type Plain, percent, plainly } from "../words.js";
+import { count, type Plain, percent, plainly } from "../words.js";
 import type { Case, CaseProps } from "./case.js";
 import { best, softmax } from "./scores.js";
 
@@ -44,22 +45,19 @@ function View({ connection }: CaseProps) {
   const [wrong, setWrong] = useState<Plain>();
   const runs = useRuns<Window>(connection, "packets");
   const window = windows[at];
+  const file = useRef<HTMLInputElement>(null);
 
   const take = (capture: Capture) => {
     const found = windowsOf(capture.packets);
     setWindows(found);
     setAt(0);
     setWrong(undefined);
-    const skipped = capture.skipped > 0 ? `, ${capture.skipped} frames that are no IP packets left out` : "";
-    setNote(
-      found.length > 0
-        ? `${capture.packets.length} packets in ${found.length === 1 ? "one window" : `${found.length} windows`} of 30 to 50${skipped}`
-        : `${capture.packets.length} packets, but no host with 30 of them in a row: nothing to classify`,
-    );
+    setNote(about(capture, found));
   };
   const fail = (error: unknown) => {
     const { detail } = plainly(error);
     setWindows([]);
+    setNote("");
     setWrong({ text: `This file cannot be read as a capture: ${detail}.`, detail });
   };
 
@@ -94,7 +92,11 @@ function View({ connection }: CaseProps) {
           <select
             id="sample"
             value={sample}
-            onChange={(event) => setSample(Number(event.currentTarget.value))}
+            onChange={(event) => {
+              setSample(Number(event.currentTarget.value));
+              // its name would say that it is shown
+              if (file.current) file.current.value = "";
+            }}
           >
             {sample === OWN && <option value={OWN}>your own file</option>}
             {SAMPLES.map(({ name }, i) => (
@@ -106,6 +108,7 @@ function View({ connection }: CaseProps) {
           <label for="capture">or your own pcap file, read in this page</label>
           <input
             id="capture"
+            ref={file}
             type="file"
             accept=".pcap,.pcapng,.cap"
             onChange={async (event) => {
@@ -176,19 +179,32 @@ function View({ connection }: CaseProps) {
   );
 }
 
+function about({ packets, skipped }: Capture, windows: readonly Window[]): string {
+  const { least, most } = WINDOW_PACKETS;
+  const frames =
+    skipped > 0
+      ? ` ${count(skipped, "frame")} that ${skipped === 1 ? "is" : "are"} no IP packet left out.`
+      : "";
+  const all = count(packets.length, "packet");
+  if (windows.length === 0)
+    return `${all}, but no host with ${least} of them in a row: nothing to classify.${frames}`;
+  const inside = windows.reduce((n, window) => n + window.packets.length, 0);
+  const where = `${inside === packets.length ? "all" : inside} of them in ${windows.length === 1 ? "one window" : `${windows.length} windows`}`;
+  const rest = inside === packets.length ? "" : "; fewer than that are left out";
+  return `${all}, ${where}. A window is ${least} to ${most} packets in a row at one host${rest}.${frames}`;
+}
+
 /** Bytes of each packet, those to the host up, those from it down. */
 function Sizes({ window }: { window: Window }) {
   const data = useMemo<uPlot.AlignedData>(() => {
     const numbers = window.packets.map((_, i) => i + 1);
-    // what has no payload is drawn, too
-    const size = (bytes: number) => 2 + Math.log2(bytes + 1);
-    return [numbers, window.packets.map(({ inward, payload }) => (inward ? size(payload) : -size(payload)))];
+    return [numbers, window.packets.map(({ inward, payload }) => (inward ? 1 : -1) * height(payload))];
   }, [window]);
   return (
     <>
       <p class="soft small">
-        {window.packets.length} packets in a row at {window.host}: up to it, down from it; the height is the
-        logarithm of the size
+        {window.packets.length} packets in a row at {window.host}: up to it, down from it, each as high as the
+        logarithm of its payload's bytes
       </p>
       <Plot
         data={data}
@@ -200,14 +216,30 @@ function Sizes({ window }: { window: Window }) {
   );
 }
 
-function sizeOptions(colors: { ink: string; accent: string }): Omit<uPlot.Options, "width" | "height"> {
+/** Bytes with a line of their own. */
+const SIZES = [50, 1500];
+
+/** Of a bar. What has no payload is drawn, too. */
+function height(bytes: number): number {
+  return 2 + Math.log2(bytes + 1);
+}
+
+function sizeOptions(colors: Colors): Omit<uPlot.Options, "width" | "height"> {
   return {
     legend: { show: false },
     cursor: { show: false },
-    scales: { x: { time: false }, y: { range: [-15, 15] } },
+    scales: { x: { time: false, range: (_u, min, max) => [min - 0.5, max + 0.5] }, y: { range: [-14, 14] } },
     axes: [
       { stroke: colors.ink, grid: { show: false }, ticks: { show: false }, size: 22, font: "11px system-ui" },
-      { show: false },
+      {
+        stroke: colors.ink,
+        grid: { stroke: colors.grid, width: 1 },
+        ticks: { show: false },
+        size: 52,
+        font: "11px system-ui",
+        splits: () => [...SIZES.map((n) => -height(n)), 0, ...SIZES.map(height)],
+        values: () => [...SIZES.map((n) => `${n} B`), "", ...SIZES.map((n) => `${n} B`)],
+      },
     ],
     series: [
       {},

@@ -65,6 +65,7 @@ function optionsFor(signal: Signal, rate: number) {
         ticks: { show: false },
         size: 22,
         font: "11px system-ui",
+        incrs: [1, 2, 5],
         values: (_u, splits) => splits.map((v) => `${v} s`),
       },
       { show: false },

@@ -1,6 +1,6 @@
 /** A message, spam or not, as one types. */
-import { tokenize, type Vocabulary, words as wordsOf } from "@sotto/example-spam/tokenizer";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { encode, tokenize, UNKNOWN, type Vocabulary, words as wordsOf } from "@sotto/example-spam/tokenizer";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import modelUrl from "../../../../../examples/spam/model/spam.onnx?url";
 import vocabularyUrl from "../../../../../examples/spam/model/vocabulary.json?url";
 import { Figures } from "../figures.js";
@@ -8,7 +8,7 @@ import { loadPlaintext, type Plaintext } from "../plaintext.js";
 import { useRuns } from "../runs.js";
 import { Sides } from "../sides.js";
 import { Trouble } from "../trouble.js";
-import { type Plain, percent, plainly } from "../words.js";
+import { count, type Plain, percent, plainly } from "../words.js";
 import type { Case, CaseProps } from "./case.js";
 
 const DEBOUNCE_MS = 250;
@@ -48,15 +48,16 @@ function View({ connection }: CaseProps) {
     runs.start({ input, words: vocabulary.length * DIMENSIONS, of, again });
   };
 
+  const read = useMemo(() => (vocabulary ? reading(message, vocabulary) : undefined), [message, vocabulary]);
   useEffect(() => {
     clearTimeout(timer.current);
-    if (message.trim() === "") {
+    if (!read?.known) {
       runs.clear();
       return;
     }
     timer.current = window.setTimeout(() => run(message), runs.done ? DEBOUNCE_MS : 0);
     return () => clearTimeout(timer.current);
-  }, [message, vocabulary]);
+  }, [message, read]);
 
   useEffect(() => {
     if (!plain.asked || !vocabulary || !runs.done) return;
@@ -83,6 +84,7 @@ function View({ connection }: CaseProps) {
           value={message}
           onInput={(event) => setMessage(event.currentTarget.value)}
         />
+        {read && <p class="soft small hint">{hint(read)}</p>}
         <div class="row">
           <button type="button" onClick={() => setMessage(SAMPLES.offer)}>
             An offer
@@ -112,6 +114,7 @@ function View({ connection }: CaseProps) {
       <div class="answers" aria-live="polite" aria-busy={runs.running}>
         {score !== undefined && <Answer title="Private" score={score} />}
         {plain.asked &&
+          done &&
           (plain.score === undefined ? (
             <p class="soft">Loading the plaintext model …</p>
           ) : (
@@ -129,7 +132,7 @@ function View({ connection }: CaseProps) {
       <Sides run={done?.run} before={before?.run}>
         <p class="own">
           {done
-            ? `“${short(done.of)}”, of which the network reads ${Math.min(wordsOf(done.of).length, vocabulary?.length ?? 0)} words`
+            ? `“${short(done.of)}”${vocabulary ? whatIsRead(reading(done.of, vocabulary)) : ""}`
             : "Your message."}
           {score !== undefined && (
             <>
@@ -140,6 +143,36 @@ function View({ connection }: CaseProps) {
       </Sides>
     </>
   );
+}
+
+interface Reading {
+  /** Words of the message, of which the network reads the first ones. */
+  words: number;
+  read: number;
+  /** Of those that it reads. */
+  known: number;
+}
+
+function reading(message: string, vocabulary: Vocabulary): Reading {
+  const words = wordsOf(message);
+  const read = encode(words.slice(0, vocabulary.length), vocabulary);
+  return { words: words.length, read: read.length, known: read.filter((n) => n !== UNKNOWN).length };
+}
+
+/** What becomes of the message, where that is not what one expects. */
+function hint({ words, read, known }: Reading): string {
+  if (words === 0) return "There is no word here, and nothing is sent.";
+  if (known === 0) return "The network knows none of these words: it could only guess, and nothing is sent.";
+  if (words > read) {
+    const ignored = words - read;
+    return `The network reads the first ${read} words; the ${ignored === 1 ? "last one is" : `other ${ignored} are`} ignored.`;
+  }
+  return "";
+}
+
+function whatIsRead({ read, known }: Reading): string {
+  const all = `, of which the network reads ${count(read, "word")}`;
+  return known === read ? all : `${all} and knows ${known}`;
 }
 
 function Answer({ title, score }: { title: string; score: number }) {

@@ -36,7 +36,14 @@ function options(colors: {
     },
     axes: [
       { ...axis, size: 22, values: () => ["0", "", "128", "", "255"], splits: () => [0, 64, 128, 192, 255] },
-      { ...axis, size: 40, values: (_u, splits) => splits.map((v) => `${Math.round(v * 100)} %`) },
+      {
+        ...axis,
+        size: 40,
+        // none, as often as in noise, and the most
+        splits: (_u, _i, _min, max) => [0, 1 / BINS, max],
+        values: (_u, splits) =>
+          splits.map((v, i) => (i === 1 && splits[2]! > 0.2 ? "" : `${Math.round(v * 100)} %`)),
+      },
     ],
     series: [
       {},

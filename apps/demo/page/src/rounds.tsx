@@ -1,0 +1,50 @@
+/** A mark for each round at the time when it was over, and a replay that runs along them. */
+import type { RoundTimes } from "@sotto/client";
+import { useMemo } from "preact/hooks";
+import type { Replay } from "./replay.js";
+import { ms } from "./words.js";
+
+/** Of the drawing, which is stretched to its place. */
+const WIDTH = 1000;
+
+export interface RoundsProps {
+  times: RoundTimes;
+  rounds: number;
+  replay: Replay;
+}
+
+export function Rounds({ times, rounds, replay }: RoundsProps) {
+  const { round, totalMs, playing, slower, again } = replay;
+  const marks = useMemo(
+    () => times.ms.map((at) => `M${((WIDTH * at) / Math.max(totalMs, 1)).toFixed(1)} 0V10`).join(""),
+    [times, totalMs],
+  );
+  const each = times.every === 1 ? "Each mark is a round" : `Each mark is ${times.every} rounds`;
+  const speed =
+    slower > 1 ? `${slower < 10 ? slower.toFixed(1) : Math.round(slower)} times slower` : "as fast";
+  return (
+    <div class="replay">
+      <svg viewBox={`0 0 ${WIDTH} 10`} preserveAspectRatio="none" aria-hidden="true">
+        <path class="mark" d={marks} />
+        <clipPath id="played">
+          <rect width={(WIDTH * replay.ms) / Math.max(totalMs, 1) + 2} height="10" />
+        </clipPath>
+        <path class="mark played" d={marks} clip-path="url(#played)" />
+      </svg>
+      <p>
+        {playing ? (
+          <>
+            <strong>Replay, {speed} than it was:</strong> round {round} of {rounds}, after {ms(replay.ms)}
+          </>
+        ) : (
+          <>
+            {each}, when the slower server was done; {rounds} rounds in {ms(totalMs)}
+          </>
+        )}
+      </p>
+      <button type="button" disabled={playing} onClick={again}>
+        Replay the rounds
+      </button>
+    </div>
+  );
+}
