@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { measureLoads } from "../dist/load.js";
+
+await measureLoads();
+process.exit(0);
