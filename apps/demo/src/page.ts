@@ -35,7 +35,9 @@ const config: InlineConfig = {
   root: PAGE,
   assetsInclude: ["**/*.onnx"],
   plugins: [inputs],
-  esbuild: { jsx: "automatic", jsxImportSource: "preact" },
+  // the same page, whoever builds it: tests have a NODE_ENV of their own
+  esbuild: { jsx: "automatic", jsxDev: false, jsxImportSource: "preact" },
+  define: { "process.env.NODE_ENV": '"production"' },
   build: {
     outDir: BUILT,
     emptyOutDir: true,
