@@ -168,7 +168,7 @@ describe("what is not there, or is something else", () => {
     [
       "a cluster file",
       ["infer", "--name", "m", "--cluster", missing, "--input", good],
-      /there is no such file; .*\n {2}hint: .*`sotto up DIR` writes/,
+      /there is no such file; .*\n {2}hint: .*`sotto up DIR` writes the files of a cluster on this machine\n$/,
     ],
     [
       "a configuration",
@@ -178,7 +178,7 @@ describe("what is not there, or is something else", () => {
     [
       "a file of tokens",
       ["token", "list", "--file", missing],
-      /there is no such file; .*\n {2}hint: .*`sotto token create`/,
+      /there is no such file; .*\n {2}hint: is the path right\? `sotto token create/,
     ],
     ["a model as a configuration", ["dealer", "--config", model], /it is no text; expected a YAML file\n$/],
   ])("%s: said with what to do", async (_, args, message) => {

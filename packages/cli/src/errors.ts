@@ -16,17 +16,22 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   timeout: "raise --timeout, or look at `sotto inspect MODEL` for the rounds and bytes that the run needs",
 };
 
-const NO_CONFIG =
-  "is the path right? `sotto up DIR` writes the files of a cluster on this machine, `sotto token create` a file of tokens";
+const NO_CONFIG = "is the path right? `sotto up DIR` writes the files of a cluster on this machine";
+const NO_TOKENS = "is the path right? `sotto token create NAME --file FILE` writes a file of tokens";
 
-function hintFor({ code, cause }: SottoError): string | undefined {
+function hintFor({ code, cause }: SottoError, command: string | undefined): string | undefined {
   const missing = (cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
-  return code === "bad-config" && missing ? NO_CONFIG : HINTS[code];
+  if (code !== "bad-config" || !missing) return HINTS[code];
+  return command === "token" ? NO_TOKENS : NO_CONFIG;
 }
 
-/** Writes an error to standard error. Returns the exit code. */
+/**
+ * Writes an error to standard error. Returns the exit code.
+ * @param command the first word of the command line.
+ */
 export function report(
   error: unknown,
+  command?: string,
   write: (text: string) => void = (text) => process.stderr.write(text),
 ): number {
   if (error instanceof CommanderError) {
@@ -39,7 +44,7 @@ export function report(
   }
   if (error instanceof SottoError) {
     write(`sotto: ${error.message}\n`);
-    const hint = hintFor(error);
+    const hint = hintFor(error, command);
     if (hint) write(`  hint: ${hint}\n`);
   } else {
     const message = error instanceof Error ? error.message : String(error);

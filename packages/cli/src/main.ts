@@ -9,7 +9,7 @@ export async function execute(argv: readonly string[]): Promise<number> {
     await (await makeProgram(argv[0])).parseAsync(argv, { from: "user" });
     return 0;
   } catch (error) {
-    return report(error);
+    return report(error, argv[0]);
   }
 }
 

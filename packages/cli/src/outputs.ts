@@ -1,9 +1,10 @@
 /** The client's results: NPY files, and their place in the JSON that programs read. */
 import { constants } from "node:fs";
-import { access, mkdir, writeFile } from "node:fs/promises";
+import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type NumberTensor, SottoError } from "@sotto/core";
 import { writeNpy } from "@sotto/model/npy";
+import { makeDirectory } from "@sotto/wire/node";
 
 /** Results by the names of the model's outputs. */
 export type Outputs = Record<string, NumberTensor>;
@@ -22,7 +23,7 @@ export const MAX_JSON_NUMBERS = 10_000;
 /** Makes the directory, before anything costly is done for what will go into it. */
 export async function prepareDirectory(dir: string): Promise<void> {
   try {
-    await mkdir(dir, { recursive: true });
+    makeDirectory(dir);
     await access(dir, constants.W_OK);
   } catch (cause) {
     throw unwritable(dir, cause);

@@ -1,11 +1,12 @@
 /** Certificates of a cluster: one CA, one certificate for each role. */
 import "reflect-metadata";
 import { randomBytes, webcrypto } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import * as x509 from "@peculiar/x509";
 import { ROLES, type Role } from "@sotto/wire";
+import { makeDirectory } from "@sotto/wire/node";
 
 export interface CertificateOptions {
   /** Names and addresses under which the parties are reached, besides localhost and 127.0.0.1. */
@@ -87,7 +88,7 @@ export async function makeOwnCertificate(
 /** The folder, and what certificates made at one time have in common. */
 function prepare(dir: string, options: CertificateOptions) {
   x509.cryptoProvider.set(webcrypto as Crypto);
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeDirectory(dir, 0o700);
   const days = options.days ?? 365;
   const validity = {
     notBefore: new Date(Date.now() - SKEW_MS),

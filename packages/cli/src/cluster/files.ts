@@ -1,10 +1,11 @@
 /** Configuration files and certificates of a cluster on this machine. */
 import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
-import { access, chmod, mkdir, writeFile } from "node:fs/promises";
+import { access, chmod, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { SottoError } from "@sotto/core";
 import { ROLES } from "@sotto/wire";
+import { makeDirectory } from "@sotto/wire/node";
 import { stringify } from "yaml";
 import { atExit } from "./cleanup.js";
 
@@ -171,7 +172,7 @@ export async function writeCluster(dir: string, ports: Ports): Promise<WrittenCl
   const forget = atExit(undo);
   try {
     before = new Set(existsSync(dir) ? readdirSync(dir) : []);
-    made = await mkdir(dir, { recursive: true });
+    made = makeDirectory(dir);
     // keys lie in it; a directory that was there has the mode that its owner gave it
     if (made) await chmod(dir, 0o700);
     await writeCertificates(dir);

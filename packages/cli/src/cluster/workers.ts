@@ -2,9 +2,9 @@
  * A cluster of several workers for each party on this machine: three organisations, each with a NATS of its own. The fronts'
  * configurations have the names that those of the parties have otherwise.
  */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SottoError } from "@sotto/core";
+import { makeDirectory } from "@sotto/wire/node";
 import { Child } from "./child.js";
 import { atExit } from "./cleanup.js";
 import {
@@ -71,7 +71,7 @@ export class WorkerCluster {
     }
     const cluster = new WorkerCluster(dir, options);
     try {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
+      makeDirectory(dir, 0o700);
       if (!(await exists(join(dir, CERTIFICATES)))) await writeCertificates(dir);
       await Promise.all(
         PARTY_NAMES.map(async (party) => {

@@ -72,7 +72,8 @@ export function addToken(program: Command): void {
     .action(async (given: string, { file }: { file: string[] }) => {
       const { revokeToken } = await import("@sotto/server");
       revokeToken(file, given);
-      await print(`${given} is revoked in ${file.join(", ")}; revoke it at the other server as well`);
+      const other = file.length > 1 ? "" : "; revoke it at the other server as well";
+      await print(`${given} is revoked in ${file.join(", ")}${other}`);
     });
 }
 

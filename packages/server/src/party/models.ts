@@ -2,10 +2,11 @@
  * The models that a server holds its shares of: one file for each version, loaded at the start. A version is a
  * deployment. A new one lies beside the one before until both servers have set it up; settle() then removes the old.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Plan, planHash, SottoError } from "@sotto/core";
 import { type Bundle, decodeBundle } from "@sotto/wire";
+import { makeDirectory } from "@sotto/wire/node";
 import type { Logger } from "../log.js";
 import { newId } from "../parties.js";
 import {
@@ -67,7 +68,7 @@ export class Models {
     const models = new Models(dir, party, log, options);
     let names: string[];
     try {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
+      makeDirectory(dir, 0o700);
       names = await readdir(dir);
     } catch (cause) {
       throw new SottoError("bad-config", `data: cannot use the folder ${dir}: ${(cause as Error).message}`, {

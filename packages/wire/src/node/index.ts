@@ -1,3 +1,4 @@
+export { makeDirectory } from "./directory.js";
 export { networkError } from "./errors.js";
 export { type Identity, type IdentityPaths, readAuthority, readIdentity } from "./identity.js";
 export { keepConnected, type ReconnectOptions } from "./reconnect.js";

@@ -1,0 +1,27 @@
+/** Directories that are there when they are needed. */
+import { mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+
+/**
+ * Makes a directory, and those above it. (Node's own `recursive` never ends where a system that lists a directory makes none in it,
+ * such as /proc on Linux.)
+ * @param mode of those that are made.
+ * @returns the topmost that was made; undefined if the directory was there.
+ * @throws what mkdir throws.
+ */
+export function makeDirectory(path: string, mode?: number): string | undefined {
+  if (isDirectory(path)) return undefined;
+  const above = dirname(path);
+  const made = above === path ? undefined : makeDirectory(above, mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    // another process was faster
+    if (!isDirectory(path)) throw error;
+  }
+  return made ?? path;
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
