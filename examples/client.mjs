@@ -1,8 +1,14 @@
-// node examples/client.mjs ./cluster/cluster-client.yaml spam "You have won 1,000,000 dollars!"
 import { connect, loadCluster } from "@sotto/client";
 import { loadVocabulary, tokenize } from "@sotto/example-spam";
 
+// node examples/client.mjs ./cluster/cluster-client.yaml spam "You have won 1,000,000 dollars!"
 const [file, name, text] = process.argv.slice(2);
+const stop = (message) => {
+  console.error(message);
+  process.exit(1);
+};
+if (!text) stop('usage: node examples/client.mjs CLUSTER_FILE MODEL "TEXT OF A MAIL"');
+process.on("uncaughtException", ({ message }) => stop(message)); // errors say what to do
 const client = connect(loadCluster(file)); // addresses and certificates; nothing is sent yet
 const model = await client.model(name); // what both servers say of it: names, shapes, ranges
 

@@ -1,23 +1,48 @@
 /** What the README shows is run as it stands there. */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { compile } from "@sotto/core";
-import { modelPath } from "@sotto/example-spam";
+import { loadVocabulary, modelPath, tokenize } from "@sotto/example-spam";
 import { loadModel } from "@sotto/model";
+import { readNpy } from "@sotto/model/npy";
 import { expect, it } from "vitest";
 import { throwAwayCluster } from "./cluster/local.js";
 import { deployTo } from "./remote.js";
 
+const README = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
 const EXAMPLE = fileURLToPath(new URL("../../../examples/client.mjs", import.meta.url));
 
 it("the README's client is examples/client.mjs, in thirty lines", () => {
-  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
-  const shown = /```js\n([\s\S]*?)```/.exec(readme)?.[1];
+  const shown = /```js\n([\s\S]*?)```/.exec(README)?.[1];
   const file = readFileSync(EXAMPLE, "utf8");
   expect(shown).toBe(file);
   expect(file.split("\n").length).toBeLessThanOrEqual(31);
+});
+
+it("the README's sample is the words of a mail, as the shipped model takes them", async () => {
+  const sample = readFileSync(new URL("mail.npy", pathToFileURL(modelPath())));
+  const { shape, data } = readNpy(sample);
+  const vocabulary = await loadVocabulary();
+  expect(shape).toEqual([1, vocabulary.length]);
+  expect([...data]).toEqual([
+    ...tokenize("Get your free credit report now, click here to claim the money", vocabulary),
+  ]);
+  expect(README).toContain("examples/spam/model/mail.npy");
+});
+
+it("the README's client says how it is called, and what went wrong, in a line", async () => {
+  const fails = async (...args: string[]) => {
+    const error = await promisify(execFile)(process.execPath, [EXAMPLE, ...args]).then(
+      () => undefined,
+      (error: { code: number; stderr: string }) => error,
+    );
+    expect(error?.code).toBe(1);
+    return error?.stderr;
+  };
+  expect(await fails()).toMatch(/^usage: node examples\/client\.mjs CLUSTER_FILE MODEL .*\n$/);
+  expect(await fails("nowhere.yaml", "spam", "text")).toMatch(/^nowhere\.yaml: there is no such file.*\n$/);
 });
 
 it("the README's client tells spam from ham at a cluster", async () => {
