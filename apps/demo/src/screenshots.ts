@@ -53,6 +53,8 @@ export async function takeScreenshots(): Promise<void> {
         await page.goto(`${demo.url}/#${name}`);
         await prepare(page);
         await page.mouse.move(0, 0);
+        // of a case that replays its rounds
+        await page.waitForFunction(() => !document.querySelector(".replay button:disabled"));
         await page.waitForTimeout(REST_MS);
         const path = `${FOLDER}${name}-${form}.png`;
         await page.screenshot({ path });
