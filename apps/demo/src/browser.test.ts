@@ -157,7 +157,8 @@ describe.skipIf(missing)("in Chromium", () => {
         Object.assign(globalThis, { replayed });
         new MutationObserver(() => {
           const text = document.querySelector(".replay p")?.textContent ?? "";
-          if (/^Replay, [0-9.]+ times slower than it was: round \d+ of 321/.test(text)) replayed.add(text);
+          if (/^Replay, ([0-9.]+ times slower than|as fast as) it was: round \d+ of 321/.test(text))
+            replayed.add(text);
         }).observe(document, { subtree: true, childList: true, characterData: true });
       });
       await page.goto(demo.url);

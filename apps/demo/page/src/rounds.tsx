@@ -21,7 +21,7 @@ export function Rounds({ times, rounds, replay }: RoundsProps) {
   );
   const each = times.every === 1 ? "Each mark is a round" : `Each mark is ${times.every} rounds`;
   const speed =
-    slower > 1 ? `${slower < 10 ? slower.toFixed(1) : Math.round(slower)} times slower` : "as fast";
+    slower > 1 ? `${slower < 10 ? slower.toFixed(1) : Math.round(slower)} times slower than` : "as fast as";
   return (
     <div class="replay">
       <svg viewBox={`0 0 ${WIDTH} 10`} preserveAspectRatio="none" aria-hidden="true">
@@ -34,7 +34,7 @@ export function Rounds({ times, rounds, replay }: RoundsProps) {
       <p>
         {playing ? (
           <>
-            <strong>Replay, {speed} than it was:</strong> round {round} of {rounds}, after {ms(replay.ms)}
+            <strong>Replay, {speed} it was:</strong> round {round} of {rounds}, after {ms(replay.ms)}
           </>
         ) : (
           <>
