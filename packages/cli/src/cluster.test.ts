@@ -225,7 +225,10 @@ describe("a cluster on this machine", () => {
     expect(await run(x)).toMatchObject({ code: 0, stderr: "" });
     expect((await run(longX)).stderr).toMatch(/client clinic: size time = 2000 exceeds 5 \(limit maxSize\)/);
     expect((await shop.sotto(...args, x)).stderr).toMatch(/needs a header authorization: Bearer TOKEN/);
-    expect(await executeHere("token", "revoke", "clinic", ...files)).toMatchObject({ code: 0 });
+    const revoked = await executeHere("token", "revoke", "clinic", ...files);
+    expect(revoked.code).toBe(0);
+    // both were given
+    expect(revoked.stdout).toMatch(/^clinic is revoked in \S+, \S+\n$/);
     expect((await run(x)).stderr).toMatch(/the token is not known here/);
   });
 
