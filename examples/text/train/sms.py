@@ -1,6 +1,6 @@
-"""Trains a model and writes model/SET.onnx.
+"""Trains the model of text messages and writes model/sms.onnx.
 
-    /usr/bin/python3 train/train.py sms|sst2 FOLDER      (Debian's python3-torch, after prepare.mjs)
+    /usr/bin/python3 train/sms.py FOLDER      (Debian's python3-torch, after prepare.mjs)
 
 First the network learns to predict the next word of the training texts, then to classify. One channel of the embeddings is
 the word's log-count ratio in the training part (naive Bayes); while training, a text sees the ratios of the other folds of
@@ -19,20 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-MODEL = pathlib.Path(__file__).resolve().parent.parent / "model"
+from common import AVERAGE, BATCH, MAX_ROW, MODEL, PAD, UNKNOWN, export, shorter
 
 SEED = 1
-SETTINGS = {
-    "sms": dict(embedding=32, hidden=64, pretrain=4, epochs=12, rate=0.006, word_drop=0.15, drop=0.4, decay=0.02),
-    "sst2": dict(embedding=40, hidden=64, pretrain=6, epochs=5, rate=0.003, word_drop=0.3, drop=0.6, decay=0.1),
-}
-BATCH = 64
+SETTINGS = dict(embedding=32, hidden=64, pretrain=4, epochs=12, rate=0.006, word_drop=0.15, drop=0.4, decay=0.02)
 FOLDS = 10
-AVERAGE = 0.98
-# Bounds that keep the fixed-point arithmetic of the private inference comfortable.
+# Keeps the fixed-point arithmetic of the private inference comfortable, as MAX_ROW does.
 MAX_EMBEDDING = 1.0
-MAX_ROW = 60.0
-PAD, UNKNOWN = 0, 1
 
 
 class Classifier(nn.Module):
@@ -110,12 +103,6 @@ def bound(model):
     model.gru.weight_hh_l0.mul_(factor)
 
 
-def shorter(tokens):
-    """Without the columns in front that are padding in every row: the states after it differ little."""
-    first = int((tokens != PAD).any(0).int().argmax())
-    return tokens[:, max(0, first - 1) :]
-
-
 def train(folder, words, settings):
     torch.manual_seed(SEED)
     load = lambda name: torch.from_numpy(np.load(folder / f"{name}.npy")).long()
@@ -178,20 +165,12 @@ def train(folder, words, settings):
 
 def main():
     torch.set_num_threads(1)
-    name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    vocabulary = json.loads((MODEL / f"{name}.json").read_text())
-    model = train(folder, len(vocabulary["words"]), SETTINGS[name])
+    folder = pathlib.Path(sys.argv[1])
+    vocabulary = json.loads((MODEL / "sms.json").read_text())
+    model = train(folder, len(vocabulary["words"]), SETTINGS)
     sums = row_sums(model)
     print(f"row sums: max {sums.max():.1f}, mean {sums.mean():.1f}; embeddings: max {model.embedding.weight.abs().max():.3f}")
-    torch.onnx.export(
-        model,
-        torch.zeros(1, vocabulary["length"], dtype=torch.long),
-        str(MODEL / f"{name}.onnx"),
-        input_names=["tokens"],
-        output_names=["logits"],
-        dynamic_axes={"tokens": {0: "batch"}, "logits": {0: "batch"}},
-        opset_version=13,
-    )
+    export(model, vocabulary["length"], "sms")
 
 
 if __name__ == "__main__":
