@@ -67,4 +67,6 @@ if (known !== undefined) {
   await writeFile(join(folder, "vectors.npy"), writeNpy([words.length, dimensions], vectors, "float32"));
 }
 const count = (part) => `${part} ${texts[part].length} (${texts[part].filter((t) => t.label === 1).length})`;
-console.log(`vocabulary ${words.length}, ${chosen.length} of the training part; ${parts.map(count).join(", ")}, class 1 in brackets`);
+console.log(
+  `vocabulary ${words.length}, ${chosen.length} of the training part; ${parts.map(count).join(", ")}, class 1 in brackets`,
+);
