@@ -65,7 +65,18 @@ const limits = z.strictObject({
 const dealerConfig = z.strictObject({
   listen: address,
   tls,
-  limits: z.strictObject({ heartbeatMs, drainMs }).prefault({}),
+  limits: z
+    .strictObject({
+      heartbeatMs,
+      drainMs,
+      /** Bytes of set-ups' masks that lie expanded; of the others the seeds are kept, and they are expanded where used. */
+      setUpBytes: z
+        .number()
+        .int()
+        .min(0)
+        .default(2 ** 28),
+    })
+    .prefault({}),
   metrics: metricsConfig.optional(),
   workers: workersConfig.optional(),
   log: log.optional(),

@@ -3,15 +3,7 @@
  * anything, and draws every seed anew from the operating system. Only server 0 asks; both are answered. As one of
  * several workers it serves many processes of each server, and deals what the workers' common queue gives it.
  */
-import {
-  DealerSetup,
-  type Plan,
-  planHash,
-  type RandomBytes,
-  type Ring,
-  SEED_BYTES,
-  SottoError,
-} from "@sotto/core";
+import { planHash, type RandomBytes, type Ring, SEED_BYTES, SottoError } from "@sotto/core";
 import {
   asSottoError,
   type ControlMessage,
@@ -21,7 +13,6 @@ import {
   stateError,
 } from "@sotto/wire";
 import { admit } from "../admit.js";
-import { Leased } from "../lease.js";
 import type { Logger } from "../log.js";
 import type { Gauges } from "../observe/registry.js";
 import { Tally } from "../observe/tally.js";
@@ -30,25 +21,27 @@ import { hex } from "../parties.js";
 import { type Run, Runs } from "../runs.js";
 import { Seen } from "../seen.js";
 import { Dealing } from "./dealing.js";
-import type { DealerGroup, DealJob, Pair, SharedSetUp } from "./group.js";
-
-interface SetUp {
-  plan: Plan;
-  hash: string;
-  lease: Leased<DealerSetup>;
-  /** Where servers have several processes: whose it is. */
-  pair: Pair | undefined;
-}
+import {
+  type DealerGroup,
+  type DealJob,
+  DealtAlready,
+  type Pair,
+  type QueuedDeal,
+  type SharedSetUp,
+} from "./group.js";
+import { DealerSetUps, type DealtSetUp } from "./set-ups.js";
 
 type ServerRole = "server-0" | "server-1";
 
-const MAX_SETUPS = 1024;
 const MAX_DEALINGS = 1024;
 const ID_BYTES = 16;
 /** Bytes of the message with which server 0 gives a plan. */
 const MAX_PLAN_MESSAGE = 8 * 2 ** 20;
 /** For a server's process to connect again before its set-ups are dropped. */
 const FORGET_MS = 60_000;
+
+/** As the configuration has it by default. */
+const SETUP_BYTES = 2 ** 28;
 
 function unknownSetUp(setup: string): SottoError {
   return new SottoError("conflict", `unknown setup ${setup}; the dealer may have been restarted`);
@@ -65,9 +58,7 @@ export class Desk {
     "server-0": new Map(),
     "server-1": new Map(),
   };
-  private readonly setups = new Map<string, SetUp>();
-  /** Those of a group, as the workers share them. */
-  private readonly shared = new Map<string, SharedSetUp>();
+  private readonly setups: DealerSetUps;
   private readonly timers = new Set<NodeJS.Timeout>();
   private readonly dealings = new Map<string, Dealing>();
   private readonly seen = new Seen();
@@ -76,8 +67,17 @@ export class Desk {
   /** Set while no session is dealt for any more: who waits for the last dealing to end. */
   private draining: (() => void)[] | undefined;
 
-  constructor(ring: Ring, random: RandomBytes, log: Logger, tally = new Tally(), group?: DealerGroup) {
+  /** @param setUpBytes of masks that lie expanded. */
+  constructor(
+    ring: Ring,
+    random: RandomBytes,
+    log: Logger,
+    tally = new Tally(),
+    group?: DealerGroup,
+    setUpBytes = SETUP_BYTES,
+  ) {
     this.group = group;
+    this.setups = new DealerSetUps(ring, { bytes: setUpBytes });
     this.tally = tally;
     this.ring = ring;
     this.random = random;
@@ -104,7 +104,7 @@ export class Desk {
     this.log.info({ role }, "connected");
     if (!this.group && role === "server-0" && this.leaderBoot !== link.remoteBoot) {
       // another process: it cannot know the set-ups of the one before
-      for (const id of [...this.setups.keys()]) this.drop(id);
+      for (const id of this.setups.ids()) this.drop(id);
       this.leaderBoot = link.remoteBoot;
     }
     if (role === "server-0") link.maxControl = MAX_PLAN_MESSAGE;
@@ -130,7 +130,7 @@ export class Desk {
         "server-1": this.links["server-1"].size > 0,
       }),
       models: () => {
-        const { size } = this.group ? this.shared : this.setups;
+        const { size } = this.setups;
         return { stored: size, ready: size };
       },
     };
@@ -155,11 +155,12 @@ export class Desk {
 
   /** A set-up that another worker has made, or one that another worker asks for. */
   learn(setup: string, shared: SharedSetUp): void {
-    if (this.shared.size < MAX_SETUPS) this.shared.set(setup, shared);
+    this.setups.put(setup, shared);
   }
 
   known(setup: string): SharedSetUp | undefined {
-    return this.shared.get(setup);
+    const { plan, seeds, pair } = this.setups.get(setup) ?? {};
+    return plan && seeds && pair ? { plan, seeds, pair } : undefined;
   }
 
   private take(role: ServerRole, link: Link, message: ControlMessage): void {
@@ -213,32 +214,23 @@ export class Desk {
   ): Promise<void> | undefined {
     const pair = this.group && ([link.remoteBoot, peer ?? ""] as const);
     const links = this.both(pair);
-    if (this.setups.has(setup)) throw new SottoError("conflict", `set-up ${setup} exists already`);
-    if (this.setups.size >= MAX_SETUPS)
-      throw new SottoError("conflict", `${MAX_SETUPS} models are set up already`);
+    if (this.setups.get(setup)) throw new SottoError("conflict", `set-up ${setup} exists already`);
     const plan = checkPlan(stated);
     const hash = planHash(plan);
-    const seeds = [this.random(SEED_BYTES), this.random(SEED_BYTES)] as const;
-    this.put(setup, plan, seeds, pair);
+    const seeds = [hex(this.random(SEED_BYTES)), hex(this.random(SEED_BYTES))] as const;
+    this.setups.put(setup, { plan, seeds, pair });
+    // what cannot be expanded fails here, and not with the first session
+    this.setups.masks(setup).release();
     const tell = () => {
       links.forEach((to, i) => {
         const about = { setup, plan: hash, peer: pair?.[1 - i] };
-        to.control({ type: "setup-seed", ...about, seed: hex(seeds[i]!) });
+        to.control({ type: "setup-seed", ...about, seed: seeds[i]! });
       });
       this.log.info({ setup, model: plan.name, plan: hash }, "set-up dealt");
     };
-    const shared = this.shared.get(setup);
-    if (this.group && shared) return this.group.share(setup, shared).then(tell);
+    if (this.group && pair) return this.group.share(setup, { plan, seeds, pair }).then(tell);
     tell();
     return undefined;
-  }
-
-  private put(setup: string, plan: Plan, seeds: readonly [Uint8Array, Uint8Array], pair?: Pair): SetUp {
-    const lease = new Leased(DealerSetup.fromSeeds(this.ring, plan, seeds));
-    const made = { plan, hash: planHash(plan), lease, pair };
-    this.setups.set(setup, made);
-    if (pair) this.shared.set(setup, { plan, seeds: [hex(seeds[0]), hex(seeds[1])], pair });
-    return made;
   }
 
   private asked(message: Message<"deal">, link: Link): Promise<void> | undefined {
@@ -255,7 +247,7 @@ export class Desk {
   }
 
   /** @throws SottoError plan-mismatch, unreachable, conflict: why this is not dealt. */
-  private checked({ session, setup, plan, sizes, chunk }: DealJob, known: SetUp): Run {
+  private checked({ session, setup, plan, sizes, chunk }: DealJob, known: DealtSetUp): Run {
     if (known.hash !== plan) {
       throw new SottoError(
         "plan-mismatch",
@@ -266,9 +258,7 @@ export class Desk {
       throw new SottoError("unreachable", `the dealer serves ${MAX_DEALINGS} sessions already; try again`);
     }
     const run = this.runs.get(known.plan, plan, sizes, chunk);
-    if (!this.seen.add(session)) {
-      throw new SottoError("conflict", `session ${session} has had its randomness; open a new session`);
-    }
+    if (!this.seen.add(session)) throw new DealtAlready(session);
     return run;
   }
 
@@ -281,17 +271,24 @@ export class Desk {
       link.control({ type: "setup-drop", setup: job.setup });
       throw unknownSetUp(job.setup);
     }
-    await group.enqueue(job);
+    await group.enqueue({ ...job, pair: known.pair });
   }
 
-  private async find(setup: string): Promise<SetUp | undefined> {
+  /** @throws (rejects with) SottoError unreachable: another worker may know it. */
+  private async find(setup: string): Promise<DealtSetUp | undefined> {
     const known = this.setups.get(setup);
     if (known) return known;
-    const shared = this.shared.get(setup) ?? (await this.group?.find(setup));
-    // another request may have found it meanwhile
-    if (!shared || this.setups.has(setup)) return this.setups.get(setup);
-    const [a, b] = shared.seeds.map((seed) => Buffer.from(seed, "hex"));
-    return this.put(setup, checkPlan(shared.plan), [a!, b!], shared.pair);
+    const shared = await this.group?.find(setup);
+    return shared && this.setups.put(setup, shared);
+  }
+
+  /** Nobody deals for a job: those of its pair that are linked here need not wait for it. */
+  refuse({ session, pair }: QueuedDeal, error: SottoError): void {
+    this.tally.ended(error.code);
+    for (const [i, boot] of pair.entries()) {
+      const link = this.links[i === 0 ? "server-0" : "server-1"].get(boot);
+      link?.control({ type: "abort", session, ...stateError(error) });
+    }
   }
 
   /**
@@ -318,7 +315,7 @@ export class Desk {
     const timer = setTimeout(() => {
       this.timers.delete(timer);
       if (this.links[role].has(boot)) return;
-      for (const [id, { pair }] of [...this.shared]) if (pair[side] === boot) this.drop(id);
+      for (const id of this.setups.ids()) if (this.setups.get(id)?.pair?.[side] === boot) this.drop(id);
     }, FORGET_MS);
     timer.unref();
     this.timers.add(timer);
@@ -327,7 +324,7 @@ export class Desk {
   private send(
     { session, setup, sizes, chunk }: DealJob,
     run: Run,
-    known: SetUp,
+    known: DealtSetUp,
     links: [Link, Link],
     onEnd: () => void = () => {},
   ): void {
@@ -348,7 +345,7 @@ export class Desk {
       session,
       deal,
       run,
-      setup: known.lease.acquire(),
+      setup: this.setups.masks(setup),
       seeds,
       links,
       watch,
@@ -399,9 +396,7 @@ export class Desk {
 
   /** It is not needed any more. */
   drop(id: string): void {
-    this.setups.get(id)?.lease.release();
-    this.setups.delete(id);
-    this.shared.delete(id);
+    this.setups.drop(id);
   }
 
   /** @param pair of a set-up, where there are several processes. */

@@ -39,12 +39,12 @@ export async function startDealer(config: DealerConfig, options: DaemonOptions =
     const { startDealerWorker } = await import("../workers/dealer.js");
     return startDealerWorker(checked, checked.workers, options);
   }
-  const { heartbeatMs, drainMs } = checked.limits;
+  const { heartbeatMs, drainMs, setUpBytes } = checked.limits;
   const log = options.log ?? makeLog("dealer", checked.log?.level);
   const identity = readIdentity(checked.tls, "dealer");
   const ring = options.ring ?? (await Ring.create(keyStreams));
   const tally = new Tally();
-  const desk = new Desk(ring, options.random ?? systemRandom, log, tally);
+  const desk = new Desk(ring, options.random ?? systemRandom, log, tally, undefined, setUpBytes);
   const self = { role: "dealer", boot: newId() } as const;
   const warn = (error: unknown) => {
     const { code, message } = asSottoError(error);

@@ -56,6 +56,14 @@ export function dealerLost(dealer: string, cause: SottoError): SottoError {
   );
 }
 
+/** Two of the dealer's workers had one job at the same moment, and each server has heard of another one first. */
+export function dealtApart(session: string): SottoError {
+  return new SottoError(
+    "unreachable",
+    `session ${session}: two of the dealer's workers dealt for it, one for each server; try again`,
+  );
+}
+
 /** What a client did wrong is its own affair; what a party did is the operator's. */
 export function failureLevel(code: ErrorCode): "info" | "warn" | "error" {
   if (code === "internal") return "error";

@@ -23,7 +23,15 @@ import type { Pooled } from "./pool/refill.js";
 import { takeRandomness } from "./randomness.js";
 import { roundTimes } from "./round-times.js";
 import { Rounds } from "./rounds.js";
-import { agree, checkShare, checkStated, dealerLost, failureLevel, peerLost } from "./session-errors.js";
+import {
+  agree,
+  checkShare,
+  checkStated,
+  dealerLost,
+  dealtApart,
+  failureLevel,
+  peerLost,
+} from "./session-errors.js";
 import type { InferRequest, InferResult, ServerStats, SessionContext } from "./session-types.js";
 import type { SetUp } from "./setups.js";
 import type { Supply } from "./supply.js";
@@ -205,7 +213,8 @@ export class Session {
   /** @param link over which its randomness comes, where there are several to the dealer's workers. */
   onDealt(message: Message<"dealt">, bytes: number, link?: Link): void {
     this.step(() => {
-      if (this.dealt) throw this.dealtAgain(link);
+      if (this.dealt && link) return this.refuseCopy(link);
+      if (this.dealt) throw new SottoError("protocol", "the dealer dealt twice for one session");
       this.dealt = message;
       this.dealtBytes = bytes;
       if (link) this.needDealer(link);
@@ -386,6 +395,8 @@ export class Session {
   private begin(): void {
     const { hello, dealt, run, party, supply, rounds, request, peer } = this;
     if (this.begun !== undefined || !dealt || !run || !party || !rounds || !request || !peer) return;
+    // now: neither of them sends what is missing
+    if (hello && dealt.peer && hello.deal !== dealt.deal) throw dealtApart(this.servedId);
     if (!supply?.ready) return;
     if (!this.greeted) {
       this.greeted = true;
@@ -482,15 +493,12 @@ export class Session {
     return link;
   }
 
-  /** One of the dealer's workers has taken over what another one seemed to have left: which of them goes on is not known. */
-  private dealtAgain(link?: Link): SottoError {
-    if (!link) return new SottoError("protocol", "the dealer dealt twice for one session");
-    const error = new SottoError(
-      "unreachable",
-      "two of the dealer's workers dealt for one session; try again",
-    );
-    link.control({ type: "abort", session: this.id, ...stateError(error) });
-    return error;
+  /** One of the dealer's workers has taken over what another one seemed to have left, and is dealing: that one goes on. */
+  private refuseCopy(link: Link): void {
+    // the same one may not be told: it would end what goes on
+    if (link === this.dealer) throw new SottoError("protocol", "the dealer dealt twice for one session");
+    const text = "another one of the dealer's workers deals for the session";
+    link.control({ type: "abort", session: this.id, code: "conflict", message: text });
   }
 
   private dealerLost(error: SottoError): void {

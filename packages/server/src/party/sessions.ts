@@ -223,6 +223,11 @@ export class Sessions {
     return this.find(id) !== undefined || this.endedEarly.has(id);
   }
 
+  /** Whether it was over before a client's request came. */
+  endedUnasked(id: string): boolean {
+    return this.endedEarly.has(id);
+  }
+
   /** Ends every session. */
   close(reason: string): void {
     this.pool.close();

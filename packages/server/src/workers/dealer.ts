@@ -4,7 +4,7 @@ import { asSottoError, greet, heartbeat, type Link } from "@sotto/wire";
 import { listen, readIdentity } from "@sotto/wire/node";
 import type { CheckedDealerConfig } from "../config.js";
 import { Desk } from "../dealer/desk.js";
-import type { SharedSetUp } from "../dealer/group.js";
+import type { DealerGroup } from "../dealer/group.js";
 import type { DaemonOptions, RunningDealer } from "../dealer/start.js";
 import { within } from "../drain.js";
 import { keyStreams } from "../key-stream.js";
@@ -17,16 +17,10 @@ import { VERSION } from "../version.js";
 import type { WorkersConfig } from "./config.js";
 import { Deals } from "./deals.js";
 import { answerForMetrics } from "./figures.js";
+import { SetUpFinder } from "./find.js";
+import { anyId, nothing, setUpMade } from "./messages.js";
 import { Nats } from "./nats.js";
 import { Registry } from "./registry.js";
-
-/** For another worker to say what it knows of a set-up. */
-const FIND_MS = 1000;
-
-interface Shared {
-  setup: string;
-  shared: SharedSetUp;
-}
 
 /** @throws SottoError bad-config, tls: as startDealer(). */
 export async function startDealerWorker(
@@ -42,28 +36,31 @@ export async function startDealerWorker(
   const ring = options.ring ?? (await Ring.create(keyStreams));
   const nats = await Nats.connect(workers.nats, "dealer", log);
   const tally = new Tally();
-  const desk: Desk = new Desk(ring, options.random ?? systemRandom, log, tally, {
+  const finder = new SetUpFinder({ nats, others: () => registry?.others });
+  const group: DealerGroup = {
     // the seeds pass over the dealer's own NATS and are stored nowhere
     share: async (setup, shared) => {
       nats.need();
-      nats.publish("setup-made", { setup, shared } satisfies Shared);
+      nats.publish("setup-made", { setup, shared });
     },
-    find: async (setup) => {
-      nats.need();
-      const subject = nats.subject(`setup.${setup}`);
-      const asked = nats.connection.request(subject, undefined, { timeout: FIND_MS });
-      return asked.then((answer) => answer.json<SharedSetUp>()).catch(() => undefined);
-    },
+    find: (setup) => finder.find(setup),
     dropped: (setup) => nats.publish("setup-dropped", setup),
     enqueue: (job) => deals.enqueue(job),
+  };
+  const desk = new Desk(
+    ...([ring, options.random ?? systemRandom, log, tally, group, config.limits.setUpBytes] as const),
+  );
+  nats.subscribe("setup-made", setUpMade, ({ setup, shared }) => desk.learn(setup, shared));
+  nats.subscribe("setup-dropped", anyId, (setup) => desk.drop(setup));
+  nats.subscribe("setup.*", nothing, (_nothing, message) => {
+    const shared = desk.known(message.subject.split(".").at(-1)!) ?? null;
+    message.respond(JSON.stringify({ worker: self.boot, shared }));
   });
-  nats.subscribe<Shared>("setup-made", ({ setup, shared }) => desk.learn(setup, shared));
-  nats.subscribe<string>("setup-dropped", (setup) => desk.drop(setup));
-  nats.subscribe("setup.*", (_nothing, message) => {
-    const known = desk.known(message.subject.split(".").at(-1)!);
-    if (known) message.respond(JSON.stringify(known));
+  const deals = new Deals({
+    ...{ nats, version, log },
+    work: (job) => desk.deal(job),
+    refuse: (job, error) => desk.refuse(job, error),
   });
-  const deals = new Deals({ nats, version, log, work: (job) => desk.deal(job) });
 
   const closers: (() => void | Promise<void>)[] = [() => nats.close()];
   let leaving = false;

@@ -12,7 +12,7 @@ import type { SessionContext } from "../party/session-types.js";
 import { Runs } from "../runs.js";
 
 /** A link to a worker of the dealer, and what that hears. */
-async function dealerWorker(): Promise<{ link: Link; heard: ControlMessage[] }> {
+async function dealerWorker(): Promise<{ link: Link; heard: ControlMessage[]; gone: Promise<void> }> {
   const [ours, theirs] = memoryPair();
   const heard: ControlMessage[] = [];
   const [link] = await Promise.all([
@@ -21,7 +21,8 @@ async function dealerWorker(): Promise<{ link: Link; heard: ControlMessage[] }> 
       l.onControl = (message) => heard.push(message);
     }),
   ]);
-  return { link, heard };
+  const gone = new Promise<void>((resolve) => link.onClose(() => resolve()));
+  return { link, heard, gone };
 }
 
 function dealt(session: string): Message<"dealt"> {
@@ -44,17 +45,20 @@ async function sessionOf(id: string): Promise<{ session: Session; errors: SottoE
 }
 
 describe("a session that the dealer's workers deal for", () => {
-  it("ends at both of two, in a way that its client tries again", async () => {
+  it("goes on with the first one, and refuses the copy of a second one, to that one alone", async () => {
     const id = newId();
     const { session, errors } = await sessionOf(id);
     const [a, b] = [await dealerWorker(), await dealerWorker()];
     session.onDealt(dealt(id), 1, a.link);
-    expect(errors).toEqual([]);
     session.onDealt(dealt(id), 1, b.link);
-    expect(errors).toMatchObject([{ code: "unreachable", message: expect.stringMatching(/try again/) }]);
-    for (const { heard } of [a, b]) {
-      await expect.poll(() => heard).toMatchObject([{ type: "abort", session: id, code: "unreachable" }]);
-    }
+    await expect.poll(() => b.heard).toMatchObject([{ type: "abort", session: id, code: "conflict" }]);
+    expect([errors, a.heard]).toEqual([[], []]);
+    // it is the first one's loss that ends it
+    b.link.close();
+    await b.gone;
+    expect(errors).toEqual([]);
+    a.link.close();
+    await expect.poll(() => errors.map((e) => e.code)).toEqual(["unreachable"]);
   });
 
   it("ends when the worker that deals for it is lost", async () => {

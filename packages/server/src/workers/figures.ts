@@ -5,7 +5,9 @@ import {
   type MetricValue,
   type Registry,
 } from "prom-client";
-import type { Nats } from "./nats.js";
+import type { Logger } from "../log.js";
+import { figures as figuresOf, nothing } from "./messages.js";
+import { type Nats, receive } from "./nats.js";
 
 const SUBJECT = "figures";
 const ANSWER_MS = 1000;
@@ -14,7 +16,7 @@ type Figures = MetricObjectWithValues<MetricValue<string>>[];
 
 /** A worker's part. */
 export function answerForMetrics(nats: Nats, registry: Registry): void {
-  nats.subscribe(SUBJECT, (_nothing, message) => {
+  nats.subscribe(SUBJECT, nothing, (_nothing, message) => {
     void registry.getMetricsAsJSON().then((figures) => message.respond(JSON.stringify(figures)));
   });
 }
@@ -25,15 +27,17 @@ export class AllFigures {
   private readonly nats: Nats;
   private readonly own: Registry;
   private readonly workers: () => number;
+  private readonly log: Logger;
 
   /**
    * @param own the front's.
    * @param workers how many should answer.
    */
-  constructor(nats: Nats, own: Registry, workers: () => number) {
+  constructor(nats: Nats, own: Registry, workers: () => number, log: Logger) {
     this.nats = nats;
     this.own = own;
     this.workers = workers;
+    this.log = log;
   }
 
   async metrics(): Promise<string> {
@@ -55,7 +59,9 @@ export class AllFigures {
         maxMessages: expected,
         maxWait: ANSWER_MS,
       });
-      for await (const answer of answers) all.push(answer.json<Figures>());
+      for await (const answer of answers) {
+        receive(figuresOf, answer, this.log, (figures) => all.push(figures as never));
+      }
     }
     return AggregatorRegistry.aggregate(all as never) as Registry;
   }

@@ -6,7 +6,7 @@ import { statedError } from "@sotto/wire";
 import { checkRole, type Identity, networkError, tlsOptions } from "@sotto/wire/node";
 import { WebSocket } from "ws";
 import { type Caller, callerHeader } from "../clients/callers.js";
-import type { Worker } from "./registry.js";
+import type { Worker } from "./messages.js";
 
 export interface Forwarded {
   method: string;

@@ -4,10 +4,11 @@ import { asSottoError } from "@sotto/wire";
 import type { Handlers } from "../api/handlers.js";
 import { openApi } from "../api/openapi.js";
 import { inferHeaders, OCTETS } from "../api/routes.js";
+import { callerKey } from "../clients/callers.js";
 import { VERSION } from "../version.js";
 import type { Answered, Forwarder } from "./forward.js";
+import type { Worker } from "./messages.js";
 import type { Placing } from "./placing.js";
-import type { Worker } from "./registry.js";
 
 /** What a worker needs of a request's headers. */
 const PASSED = ["content-type", "tracestate", ...Object.keys(inferHeaders.shape)];
@@ -90,6 +91,7 @@ export function forwardingHandlers(party: 0 | 1, placing: Placing, forwarder: Fo
         model: call.model!,
         plan: String(request.headers["sotto-plan"]),
         bytes: request.body.length,
+        client: call.caller ? callerKey(call.caller) : "",
       };
       const worker = await placing.of(call.session!, about, gone.signal);
       return bytes(asked, await pass(asked, worker, gone.signal));

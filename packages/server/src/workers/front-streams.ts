@@ -9,7 +9,7 @@ import {
   streamState,
 } from "@sotto/wire";
 import type { RawData } from "ws";
-import type { Caller } from "../clients/callers.js";
+import { type Caller, callerKey } from "../clients/callers.js";
 import type { ServerStats } from "../party/session-types.js";
 import type { StreamEvents, StreamRequest } from "../party/streams/stream.js";
 import type { OpensStreams } from "../party/streams/streams.js";
@@ -35,7 +35,7 @@ export class ForwardedStreams implements OpensStreams {
     caller: Caller | undefined,
   ): Promise<{ feed(number: number, share: Uint8Array): void; fail(cause: unknown): void }> {
     const { model, ...wanted } = request;
-    const about = { model, plan: request.plan, bytes: 0 };
+    const about = { model, plan: request.plan, bytes: 0, client: caller ? callerKey(caller) : "" };
     const worker = await this.placing.of(chunkSession(request.stream, 0), about, signal);
     const path = `/v2/models/${encodeURIComponent(model)}/stream`;
     const socket = this.forwarder.socket(worker, path, STREAM_PROTOCOL, caller);

@@ -60,7 +60,12 @@ export async function startFront(config: FrontConfig, options: DaemonOptions = {
         models: () => ({ stored: 0, ready: 0 }),
         ringBytes: () => 0,
       };
-      const figures = new AllFigures(nats, makeRegistry(role, tally, nothing), () => registry.live.length);
+      const figures = new AllFigures(
+        nats,
+        makeRegistry(role, tally, nothing),
+        () => registry.live.length,
+        log,
+      );
       const metrics = await listenForMetrics(checked.metrics, figures, () => {
         nats.need();
       });
@@ -92,8 +97,7 @@ async function startPublicApi(
   const { limits, clients, cors } = config;
   const identity = readIdentity(config.tls, `server-${party}`);
   const forwarder = new Forwarder(party, identity);
-  const waiting = { length: limits.queueLength, bytes: limits.queueBytes, ms: limits.queueWaitMs };
-  const placing = new Placing({ party, nats, registry, forwarder, waiting });
+  const placing = new Placing({ party, nats, registry, forwarder, limits });
   const { audit, close: closeAudit } = openAudit(log, party, config.audit?.file);
   const { tokens } = clients;
   const api = await startApi({

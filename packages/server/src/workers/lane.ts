@@ -49,7 +49,7 @@ export interface LaneOptions {
   shared: LaneShared;
   config: CheckedServerConfig;
   dealers: () => Mesh;
-  /** Server 1: server 0 has begun a session here, whose other half the front may hold. */
+  /** Server 1: server 0 has begun a session here, or refused it. Its other half the front may hold. */
   onBegun: (session: string) => void;
 }
 
@@ -129,8 +129,15 @@ export class Lane {
       return true;
     }
     const taken = this.part.take(from, message) || this.sessions.take(from, message, bytes, link);
-    if (message.type === "dealt" || message.type === "assign") this.options.onBegun(message.session);
+    if (this.options.shared.party === 1) this.tellFront(message);
     return taken;
+  }
+
+  private tellFront(message: ControlMessage): void {
+    const { options, sessions } = this;
+    if (message.type === "dealt" || message.type === "assign") options.onBegun(message.session);
+    // a half that waits there comes here to hear why
+    if (message.type === "abort" && sessions.endedUnasked(message.session)) options.onBegun(message.session);
   }
 
   /** Takes no new session: server 0 is to use other workers for them. */

@@ -8,6 +8,7 @@ import { asSottoError } from "@sotto/wire";
 import type { Logger } from "../log.js";
 import { modelFile, ofModelFile } from "../party/model-file.js";
 import type { Model, Models } from "../party/models.js";
+import { nothing } from "./messages.js";
 import type { Nats } from "./nats.js";
 
 /** Looked at without being told to, too. */
@@ -38,7 +39,7 @@ export class ModelStore {
     this.options = options;
     const { nats } = options;
     const look = () => void this.reconcile();
-    nats.subscribe(CHANGED, look);
+    nats.subscribe(CHANGED, nothing, look);
     nats.onChange(look);
     this.timer = setInterval(look, LOOK_MS);
   }

@@ -1,9 +1,16 @@
 /** The connection to the organisation's NATS: it comes back by itself, and says whether it is there. */
 import { readFileSync } from "node:fs";
 import { type JetStreamClient, jetstream } from "@nats-io/jetstream";
-import { connect, credsAuthenticator, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import {
+  connect,
+  createInbox,
+  credsAuthenticator,
+  type Msg,
+  type NatsConnection,
+} from "@nats-io/transport-node";
 import { SottoError } from "@sotto/core";
-import type { Role } from "@sotto/wire";
+import { asSottoError, issuesText, type Role } from "@sotto/wire";
+import type * as z from "zod/mini";
 import { within } from "../drain.js";
 import type { Logger } from "../log.js";
 import type { NatsConfig } from "./config.js";
@@ -13,12 +20,19 @@ const RECONNECT_MS = 500;
 const PING_MS = 5000;
 const FLUSH_MS = 500;
 
+/** What most of a process needs of it. */
+export type Bus = Pick<Nats, "up" | "need" | "onChange" | "publish" | "subscribe">;
+
+/** The part of a message that is read. */
+export type Received = Pick<Msg, "subject" | "data" | "respond">;
+
 export class Nats {
   readonly connection: NatsConnection;
   readonly js: JetStreamClient;
   /** The name of what this party has in NATS. */
   readonly prefix: string;
   private readonly party: Role;
+  private readonly log: Logger;
   private readonly listeners: (() => void)[] = [];
   private isUp = true;
 
@@ -27,6 +41,7 @@ export class Nats {
     this.js = jetstream(connection);
     this.party = party;
     this.prefix = `${prefix}-${party}`;
+    this.log = log;
     void this.follow(log);
   }
 
@@ -89,12 +104,29 @@ export class Nats {
     if (this.up) this.connection.publish(this.subject(name), JSON.stringify(value));
   }
 
-  subscribe<T>(name: string, take: (value: T, message: Msg) => void): void {
+  /** What is not as the schema says is logged and dropped, and so is what cannot be taken. */
+  subscribe<S extends z.ZodMiniType>(
+    name: string,
+    schema: S,
+    take: (value: z.output<S>, message: Received) => void,
+  ): void {
     this.connection.subscribe(this.subject(name), {
       callback: (error, message) => {
-        if (!error) take(message.data.length > 0 ? message.json<T>() : (undefined as T), message);
+        if (!error) receive(schema, message, this.log, (value) => take(value, message));
       },
     });
+  }
+
+  /** Asks whoever listens. @param take each answer. @returns takes no further one. */
+  ask<S extends z.ZodMiniType>(name: string, schema: S, take: (value: z.output<S>) => void): () => void {
+    const inbox = createInbox();
+    const answers = this.connection.subscribe(inbox, {
+      callback: (error, message) => {
+        if (!error) receive(schema, message, this.log, take);
+      },
+    });
+    this.connection.publish(this.subject(name), undefined, { reply: inbox });
+    return () => answers.unsubscribe();
   }
 
   async close(): Promise<void> {
@@ -119,4 +151,33 @@ export class Nats {
       `${this.party}: its NATS is not connected, so no new session can begin; try again`,
     );
   }
+}
+
+/** Reads a message, of whatever is sent over NATS. It never throws: one that is malformed is logged and dropped. */
+export function receive<S extends z.ZodMiniType>(
+  schema: S,
+  { subject, data }: Pick<Msg, "subject" | "data">,
+  log: Logger,
+  take: (value: z.output<S>) => void,
+): void {
+  try {
+    take(parse(schema, data));
+  } catch (error) {
+    // values may be seeds
+    log.warn({ subject, reason: asSottoError(error).message }, "message over NATS dropped");
+  }
+}
+
+/** @throws SottoError protocol naming the fields that are wrong, never their values. */
+export function parse<S extends z.ZodMiniType>(schema: S, data: Uint8Array): z.output<S> {
+  let value: unknown;
+  try {
+    value = data.length > 0 ? JSON.parse(new TextDecoder().decode(data)) : undefined;
+  } catch {
+    // the parser's own message quotes its input
+    throw new SottoError("protocol", `${data.length} bytes that are not JSON`);
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new SottoError("protocol", issuesText(parsed.error, "message"));
 }

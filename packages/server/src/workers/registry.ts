@@ -1,59 +1,43 @@
 /** A party's live workers, as each of them and the front know them: every one says each second that it is there. */
 import type { WorkerAddress } from "@sotto/wire";
-import type { Nats } from "./nats.js";
+import { anyId, nothing, type Worker, workerState } from "./messages.js";
+import type { Bus } from "./nats.js";
 
 const BEAT_MS = 1000;
 /** Beats that may be late before a worker counts as gone. */
 const LATE_MS = 6000;
+/** By then every worker has been heard, since the beginning or since NATS was away. */
+const SETTLED_MS = 2 * BEAT_MS;
 
-/** Server 1's workers to its front: a session has begun here. */
+/** Server 1's workers to its front: a session has begun there (messages.ts). */
 export const BEGUN = "begun";
-export interface Begun {
-  session: string;
-  worker: string;
-}
-
-export interface Worker {
-  /** Its `boot`. */
-  id: string;
-  version: string;
-  /** Where other parties reach it. */
-  host: string;
-  port: number;
-  /** Port of its API, for the front; 0 where it has none. */
-  api: number;
-  /** Hashes of the plans that a session may use now, by model. */
-  ready: Record<string, string[]>;
-  /** Workers of the other server that it is linked to. */
-  lanes: number;
-  /** It takes no new session. */
-  leaving: boolean;
-}
 
 export class Registry {
-  private readonly nats: Nats;
+  private readonly nats: Bus;
   private readonly self: (() => Worker) | undefined;
   private readonly heard = new Map<string, { worker: Worker; at: number }>();
   private readonly timer: NodeJS.Timeout;
   private told = "";
+  private since = performance.now();
   /** The list has changed, or what a worker says of itself. */
   onChange: () => void = () => {};
 
   /** @param self of a worker; a front only listens. */
-  constructor(nats: Nats, self?: () => Worker) {
+  constructor(nats: Bus, self?: () => Worker) {
     this.nats = nats;
     this.self = self;
-    nats.subscribe<Worker>("worker", (worker) => {
+    nats.subscribe("worker", workerState, (worker) => {
       this.heard.set(worker.id, { worker, at: performance.now() });
       this.look();
     });
-    nats.subscribe<string>("worker-gone", (id) => {
+    nats.subscribe("worker-gone", anyId, (id) => {
       this.forget(id);
     });
-    nats.subscribe("who", () => this.beat());
+    nats.subscribe("who", nothing, () => this.beat());
     // while NATS was away nobody was heard
     nats.onChange(() => {
-      for (const entry of this.heard.values()) entry.at = performance.now();
+      this.since = performance.now();
+      for (const entry of this.heard.values()) entry.at = this.since;
       this.beat();
     });
     this.timer = setInterval(() => this.beat(), BEAT_MS);
@@ -83,6 +67,14 @@ export class Registry {
   /** One that may be leaving. */
   find(id: string): Worker | undefined {
     return this.heard.get(id)?.worker;
+  }
+
+  /** The other workers of this one's version, with those that are leaving; undefined while some may not have been heard. */
+  get others(): string[] | undefined {
+    const self = this.self?.();
+    if (performance.now() - this.since < SETTLED_MS) return undefined;
+    const all = [...this.heard.values()].map(({ worker }) => worker);
+    return all.filter((w) => w.id !== self?.id && w.version === self?.version).map((w) => w.id);
   }
 
   /** For other parties: this worker is always among them, until it leaves. */

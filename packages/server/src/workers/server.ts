@@ -27,9 +27,10 @@ import type { WorkersConfig } from "./config.js";
 import { answerForMetrics } from "./figures.js";
 import { Lanes } from "./lanes.js";
 import { Mesh } from "./mesh.js";
+import type { Begun } from "./messages.js";
 import { ModelStore } from "./model-store.js";
 import { Nats } from "./nats.js";
-import { BEGUN, type Begun, Registry } from "./registry.js";
+import { BEGUN, Registry } from "./registry.js";
 
 /** @throws SottoError bad-config, tls: as startServer(). */
 export async function startServerWorker(
