@@ -6,6 +6,7 @@ import { type ErrorCode, type PartyModel, SottoError } from "@sotto/core";
 import { asSottoError, Backoff, type ControlMessage, type Link, stateError } from "@sotto/wire";
 import { Leased } from "../lease.js";
 import { newId } from "../parties.js";
+import { Anew } from "./anew.js";
 import { SetupExchange } from "./exchange.js";
 import type { Model } from "./models.js";
 import { type SetupContext, type SetupPart, settle } from "./setup-part.js";
@@ -41,6 +42,7 @@ export class SetupLeader implements SetupPart {
   private readonly context: SetupContext;
   private readonly attempts = new Map<string, Attempt>();
   private readonly retries = new Map<string, Retry>();
+  private readonly anew = new Anew(() => this.kick());
   private closed = false;
 
   constructor(context: SetupContext) {
@@ -60,6 +62,7 @@ export class SetupLeader implements SetupPart {
     if (running) this.fail(running, new SottoError("not-found", `model ${name} has been removed`));
     clearTimeout(this.retries.get(name)?.timer);
     this.retries.delete(name);
+    this.anew.removed(name);
     for (const setup of setups.remove(name)) connections.get("peer")?.control({ type: "setup-drop", setup });
   }
 
@@ -69,10 +72,12 @@ export class SetupLeader implements SetupPart {
       return true;
     }
     if (message.type === "setup-drop") {
+      const { setups, connections } = this.context;
+      const lost = setups.byId(message.setup);
       // of what is not held here, and of what a stream goes on with, there is nothing to make anew
-      if (!this.context.setups.drop(message.setup)) return true;
-      if (from === "dealer") this.context.connections.get("peer")?.control(message);
-      this.kick();
+      if (!setups.drop(message.setup)) return true;
+      if (from === "dealer") connections.get("peer")?.control(message);
+      if (lost) this.anew.later(lost.model);
       return true;
     }
     const id = message.type === "refused" ? message.about : "setup" in message ? message.setup : undefined;
@@ -120,13 +125,14 @@ export class SetupLeader implements SetupPart {
     this.closed = true;
     for (const attempt of this.attempts.values()) this.end(attempt);
     for (const { timer } of this.retries.values()) clearTimeout(timer);
+    this.anew.close();
   }
 
   private beginNewest(name: string): void {
     const { setups, models } = this.context;
     const newest = models.need(name);
     const running = this.attempts.get(name);
-    if (running?.model === newest || this.closed || setups.isSetUp(newest)) return;
+    if (running?.model === newest || this.closed || setups.isSetUp(newest) || this.anew.waits(newest)) return;
     // an older version is being set up because server 1 has not got the newest yet: that comes first
     if (running?.fallback && models.holds(running.model)) return;
     if (running) this.fail(running, new SottoError("conflict", `model ${name} has been deployed anew`));

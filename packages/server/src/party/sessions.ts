@@ -2,7 +2,8 @@
 import { SottoError } from "@sotto/core";
 import { asSottoError, type ControlMessage, type Link, type Message, stateError, tagText } from "@sotto/wire";
 import { Seen } from "../seen.js";
-import { FollowingTurns, LeadingTurns, type TurnLimits, type Turns } from "./admission/turns.js";
+import { Admission, isActive, isDealtFor } from "./admission/admission.js";
+import type { TurnLimits, Turns } from "./admission/turns.js";
 import type { Other } from "./connections.js";
 import { type Pooled, Refill } from "./pool/refill.js";
 import { Session } from "./session.js";
@@ -16,7 +17,7 @@ const POOL_PART = 0.5;
 
 export class Sessions {
   private readonly context: SessionContext;
-  private readonly max: number;
+  private readonly admission: Admission;
   private readonly running = new Map<string, Session>();
   private readonly turns: Turns;
   /** Ids that a client has used. */
@@ -29,17 +30,19 @@ export class Sessions {
   private readonly assigned = new Map<string, Pooled>();
   readonly pool: Refill;
 
-  /** @param pool how many sessions' randomness is prepared ahead for each model and its sizes; 0: none. */
-  constructor(context: SessionContext, limits: TurnLimits, pool = 0) {
+  /**
+   * @param limits or what is common to all sessions of this process, where there are several Sessions.
+   * @param pool how many sessions' randomness is prepared ahead for each model and its sizes; 0: none.
+   */
+  constructor(context: SessionContext, limits: TurnLimits | Admission, pool = 0) {
     this.context = context;
-    this.max = limits.maxSessions;
-    this.turns =
-      context.party === 0 ? new LeadingTurns(limits, () => this.active) : new FollowingTurns(limits);
+    this.admission = limits instanceof Admission ? limits : new Admission(context.party, limits);
+    this.turns = this.admission.enter(this.running);
     this.pool = new Refill(context, {
       depth: pool,
       bytes: context.ahead.bytes * POOL_PART,
       open: (id) => this.claim(id),
-      busy: () => this.active > 0,
+      busy: () => [...this.running.values()].some(isActive),
     });
     context.setups.onReplaced = (setUp) => this.pool.forget(setUp);
   }
@@ -49,19 +52,14 @@ export class Sessions {
     return this.context.party === 0 ? this.turns.waiting : 0;
   }
 
-  /** Sessions that run here, those not counted that wait for a client's next step. */
-  private get active(): number {
-    return [...this.running.values()].filter((s) => s.hasRequest && !s.isWaiting).length;
-  }
-
   /** Server 0 begins as many sessions as its own limit says: server 1 refuses what is far beyond its own. */
   private checkLoad(id: string): void {
     if (this.context.party === 0) return;
-    const dealt = [...this.running.values()].filter((s) => s.isDealt && s.hasRequest && !s.isChunk);
-    const session = dealt.find((s) => s.id === id);
+    const session = this.running.get(id);
+    const { dealt, max } = this.admission;
     // those that server 0 has ended and this server is about to are among them
-    if (!session || dealt.length <= 2 * this.max) return;
-    const text = `server 1 runs ${dealt.length - 1} sessions already; limits.maxSessions must be alike on both servers`;
+    if (!session || !isDealtFor(session) || dealt <= 2 * max) return;
+    const text = `server 1 runs ${dealt - 1} sessions already; limits.maxSessions must be alike on both servers`;
     session.fail(new SottoError("unreachable", text));
   }
 
@@ -233,6 +231,7 @@ export class Sessions {
     this.pool.close();
     this.turns.refuseAll(new SottoError("unreachable", reason));
     for (const session of [...this.running.values()]) session.fail(new SottoError("unreachable", reason));
+    this.admission.leave(this.running);
   }
 
   /** The connection to the other server is lost: what waits at one may have been forgotten at the other. */
@@ -284,11 +283,8 @@ export class Sessions {
     const session = this.running.get(id);
     if (session) return session;
     const over = this.taken.has(id) || this.endedEarly.has(id);
-    // streams are counted by themselves, and what waits for its turn as well
-    const early = [...this.running.values()].filter(
-      (s) => !s.isWaiting && (s.isDealt || !s.hasRequest),
-    ).length;
-    if (!over && !this.draining && early < 4 * this.max) return this.open(id);
+    const { early, max } = this.admission;
+    if (!over && !this.draining && early < 4 * max) return this.open(id);
     const why = over ? `session ${id} has ended` : "too many sessions";
     const error = !over && this.draining ? this.leaving() : new SottoError("conflict", why);
     this.abort(id, error, ["dealer", "peer"], dealer);

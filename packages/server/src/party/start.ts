@@ -28,7 +28,7 @@ import { Sessions } from "./sessions.js";
 import type { SetupPart } from "./setup-part.js";
 import { SetUps } from "./setups.js";
 import { StorageKey } from "./storage-key.js";
-import { Streams } from "./streams/streams.js";
+import { StreamPlaces, Streams } from "./streams/streams.js";
 
 export interface RunningServer {
   /** `peer` is there for party 0, which listens for party 1. */
@@ -78,7 +78,12 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
   };
   const part = party === 0 ? new SetupLeader(context) : new SetupFollower(context);
   const sessions = new Sessions(context, turnLimits(checked.limits), checked.limits.pool);
-  const streams = new Streams(context, sessions, checked.limits.maxStreams, checked.limits.streamIdleMs);
+  const streams = new Streams(
+    context,
+    sessions,
+    new StreamPlaces(checked.limits.maxStreams),
+    checked.limits.streamIdleMs,
+  );
 
   const connected = (other: Other) => (link: Link) =>
     attach(other, link, { connections, sessions, part, log, tally, heartbeatMs });

@@ -17,7 +17,7 @@ import { Models } from "../party/models.js";
 import { Sessions } from "../party/sessions.js";
 import { SetUps } from "../party/setups.js";
 import { attach } from "../party/start.js";
-import { Streams } from "../party/streams/streams.js";
+import { StreamPlaces, Streams } from "../party/streams/streams.js";
 import { Runs } from "../runs.js";
 import { Middle } from "./middle.js";
 import type { TestModel } from "./models.js";
@@ -61,7 +61,7 @@ class MemoryServer {
     const turns = { maxSessions: 64, queueLength: 64, queueBytes: 2 ** 20, queueWaitMs: timeoutMs };
     this.sessions = new Sessions(context, turns);
     const { sessions } = this;
-    this.streams = new Streams(context, sessions, 64, timeoutMs);
+    this.streams = new Streams(context, sessions, new StreamPlaces(64), timeoutMs);
     const heartbeatMs = 60_000;
     this.attach = (other) => (link) =>
       attach(other, link, { connections, sessions, part, log, tally, heartbeatMs });

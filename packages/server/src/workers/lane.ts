@@ -3,7 +3,7 @@ import { SottoError } from "@sotto/core";
 import { type ControlMessage, heartbeat, type Link } from "@sotto/wire";
 import type { CheckedServerConfig } from "../config.js";
 import type { Logger } from "../log.js";
-import { turnLimits } from "../party/admission/turns.js";
+import type { Admission } from "../party/admission/admission.js";
 import { Connections, type Other } from "../party/connections.js";
 import { SetupFollower } from "../party/follower.js";
 import { SetupLeader } from "../party/leader.js";
@@ -11,7 +11,7 @@ import type { SessionContext } from "../party/session-types.js";
 import { Sessions } from "../party/sessions.js";
 import type { SetupContext, SetupPart } from "../party/setup-part.js";
 import { SetUps } from "../party/setups.js";
-import { Streams } from "../party/streams/streams.js";
+import { type StreamPlaces, Streams } from "../party/streams/streams.js";
 import type { Mesh } from "./mesh.js";
 
 export type LaneShared = Omit<SessionContext, "setups" | "connections"> & Pick<SetupContext, "models">;
@@ -48,6 +48,9 @@ export interface LaneOptions {
   id: string;
   shared: LaneShared;
   config: CheckedServerConfig;
+  /** Of all lanes together. */
+  admission: Admission;
+  streams: StreamPlaces;
   dealers: () => Mesh;
   /** Server 1: server 0 has begun a session here, or refused it. Its other half the front may hold. */
   onBegun: (session: string) => void;
@@ -80,8 +83,8 @@ export class Lane {
     };
     this.part = party === 0 ? new SetupLeader(context) : new SetupFollower(context);
     const { limits } = config;
-    this.sessions = new Sessions(context, turnLimits(limits), limits.pool);
-    this.streams = new Streams(context, this.sessions, limits.maxStreams, limits.streamIdleMs);
+    this.sessions = new Sessions(context, options.admission, limits.pool);
+    this.streams = new Streams(context, this.sessions, options.streams, limits.streamIdleMs);
   }
 
   get linked(): boolean {

@@ -3,11 +3,13 @@ import { randomInt } from "node:crypto";
 import { SottoError } from "@sotto/core";
 import type { ControlMessage, Link } from "@sotto/wire";
 import { chunkSession } from "@sotto/wire";
+import { Admission } from "../party/admission/admission.js";
+import { turnLimits } from "../party/admission/turns.js";
 import type { Model } from "../party/models.js";
 import type { InferRequest, InferResult } from "../party/session-types.js";
 import type { SetUp } from "../party/setups.js";
 import type { Stream, StreamEvents, StreamRequest } from "../party/streams/stream.js";
-import type { OpensStreams } from "../party/streams/streams.js";
+import { type OpensStreams, StreamPlaces } from "../party/streams/streams.js";
 import { Lane, type LaneOptions, noLane } from "./lane.js";
 
 /** For a worker of the other server to connect again; then what belongs to it is freed. */
@@ -15,7 +17,7 @@ const GONE_MS = 30_000;
 /** What set-ups and links have become is looked at so often, for the front. */
 const LOOK_MS = 200;
 
-export interface LanesOptions extends Omit<LaneOptions, "id"> {
+export interface LanesOptions extends Omit<LaneOptions, "id" | "admission" | "streams"> {
   /** Models have become ready, or are not any more. */
   onReady: () => void;
 }
@@ -25,6 +27,8 @@ export class Lanes implements OpensStreams {
   readonly idleMs: number;
   private readonly options: LanesOptions;
   private readonly lanes = new Map<string, Lane>();
+  /** The limits are of the worker, however many lanes it has. */
+  private readonly limits: Pick<LaneOptions, "admission" | "streams">;
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private readonly looking: NodeJS.Timeout;
   private told = "{}";
@@ -32,7 +36,12 @@ export class Lanes implements OpensStreams {
 
   constructor(options: LanesOptions) {
     this.options = options;
-    this.idleMs = options.config.limits.streamIdleMs;
+    const { limits } = options.config;
+    this.limits = {
+      admission: new Admission(options.shared.party, turnLimits(limits)),
+      streams: new StreamPlaces(limits.maxStreams),
+    };
+    this.idleMs = limits.streamIdleMs;
     this.looking = setInterval(() => this.look(), LOOK_MS);
     this.looking.unref();
   }
@@ -53,7 +62,7 @@ export class Lanes implements OpensStreams {
   attach(link: Link): void {
     const id = link.remoteBoot;
     clearTimeout(this.timers.get(id));
-    const lane = this.lanes.get(id) ?? new Lane({ ...this.options, id });
+    const lane = this.lanes.get(id) ?? new Lane({ ...this.options, ...this.limits, id });
     this.lanes.set(id, lane);
     if (this.leaving) lane.leave();
     lane.attach(link);

@@ -20,19 +20,29 @@ export interface OpensStreams {
   ): Promise<Pick<Stream, "feed" | "fail">>;
 }
 
+/** How many streams a process holds. Several Streams may share the places. */
+export class StreamPlaces {
+  readonly most: number;
+  taken = 0;
+
+  constructor(most: number) {
+    this.most = most;
+  }
+}
+
 export class Streams implements OpensStreams {
   readonly inFlight = IN_FLIGHT;
   readonly idleMs: number;
   private readonly context: SessionContext;
   private readonly sessions: Sessions;
-  private readonly max: number;
+  private readonly places: StreamPlaces;
   private readonly running = new Set<Stream>();
   private leaving: SottoError | undefined;
 
-  constructor(context: SessionContext, sessions: Sessions, max: number, idleMs: number) {
+  constructor(context: SessionContext, sessions: Sessions, places: StreamPlaces, idleMs: number) {
     this.context = context;
     this.sessions = sessions;
-    this.max = max;
+    this.places = places;
     this.idleMs = idleMs;
   }
 
@@ -45,20 +55,22 @@ export class Streams implements OpensStreams {
   async open(request: StreamRequest, events: StreamEvents, signal: AbortSignal): Promise<Stream> {
     const { party, log } = this.context;
     if (this.leaving) throw this.leaving;
-    if (this.running.size >= this.max) {
-      throw new SottoError("unreachable", `server ${party} holds ${this.max} streams already; try again`);
+    const { places } = this;
+    if (places.taken >= places.most) {
+      throw new SottoError("unreachable", `server ${party} holds ${places.most} streams already; try again`);
     }
     const about = { stream: request.stream, model: request.model };
     const stream = new Stream(request, this.context, this.sessions, this, {
       onOutput: events.onOutput,
       onEnd: (error) => {
-        this.running.delete(stream);
+        if (this.running.delete(stream)) places.taken--;
         const why = error ? { code: error.code, message: error.message } : {};
         log.info({ ...about, ...why }, "stream ended");
         events.onEnd(error);
       },
     });
     this.running.add(stream);
+    places.taken++;
     signal.addEventListener("abort", () => stream.close(), { once: true });
     if (signal.aborted) stream.close();
     try {
