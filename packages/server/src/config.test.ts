@@ -63,7 +63,7 @@ describe("a configuration", () => {
     const dealer = loadDealerConfig(file);
     expect(dealer.log).toEqual({ level: "debug" });
     expect(dealer.metrics?.tls?.cert).toBe(join(dir, "m.pem"));
-    expect(dealer.limits).toEqual({ heartbeatMs: 30_000, drainMs: 30_000 });
+    expect(dealer.limits).toEqual({ heartbeatMs: 30_000, drainMs: 30_000, setUpBytes: 2 ** 28 });
     writeFileSync(file, `servers: [{url: "https://a:1"}, {url: "https://b:2"}]\n${TLS}`);
     expect(loadCluster(file).servers[1].url).toBe("https://b:2");
   });
@@ -136,6 +136,18 @@ describe("a configuration", () => {
         loadServerConfig,
         `${SERVER}workers: {nats: {servers: []}}`,
         /workers.nats.servers: expected one address host:port at least/,
+      ],
+      ...["plainHttp: {host: 127.0.0.1, port: 1}", "cors: {origins: ['*']}", "clients: {tokens: t.yaml}"].map(
+        (ofClients): [(path: string) => unknown, string, RegExp] => [
+          loadServerConfig,
+          `${SERVER}workers: {nats: {servers: [a]}}\n${ofClients}`,
+          /(plainHttp|cors|clients.tokens): belongs into the front's configuration/,
+        ],
+      ),
+      [
+        loadFrontConfig,
+        `party: 0\nhttp: {host: a, port: 1}\n${TLS}\nworkers: {nats: {servers: [a]}}\nplainHttp: {host: 127.0.0.1, port: 1}`,
+        /plainHttp: needs clients.tokens/,
       ],
       [loadServerConfig, `${SERVER}workers: {}`, /workers.nats: expected object, found nothing/],
       [

@@ -4,8 +4,8 @@ import { SottoError } from "@sotto/core";
 import { type Address, explain, type IdentityPaths, readYaml } from "@sotto/wire/node";
 import { z } from "zod";
 import { clientLimits } from "./clients/limits.js";
+import { isLoopback } from "./loopback.js";
 import { absoluteMetrics, type MetricsConfig, metricsConfig } from "./observe/config.js";
-import { isLoopback } from "./party/loopback.js";
 import { absoluteWorkers, type WorkersConfig, workersConfig } from "./workers/config.js";
 
 const address = z.strictObject({ host: z.string().min(1), port: z.number().int().min(0).max(65535) });
@@ -82,7 +82,7 @@ const dealerConfig = z.strictObject({
   log: log.optional(),
 });
 /** Who may use the HTTP API, besides whoever has a certificate of the cluster. */
-const clients = z.strictObject({
+const clientsConfig = z.strictObject({
   /** File of API tokens (sotto token create). With it, connections need no certificate. */
   tokens: z.string().min(1).optional(),
   /** What each client may ask for; a token can state limits of its own. */
@@ -108,6 +108,15 @@ const plainHttp = address.extend({
 /** Without a file, audit lines go into the log. */
 const audit = z.strictObject({ file: z.string().min(1) });
 
+function checkPlainHttp(
+  { plainHttp, clients }: { plainHttp?: unknown; clients: z.output<typeof clientsConfig> },
+  context: z.RefinementCtx,
+): void {
+  if (!plainHttp || clients.tokens !== undefined) return;
+  const message = "needs clients.tokens: without TLS there are no certificates to tell clients by";
+  context.addIssue({ code: "custom", path: ["plainHttp"], message });
+}
+
 const serverConfig = z
   .strictObject({
     party: z.literal([0, 1]),
@@ -121,15 +130,22 @@ const serverConfig = z
     limits: limits.prefault({}),
     metrics: metricsConfig.optional(),
     workers: workersConfig.optional(),
-    clients: clients.prefault({}),
+    clients: clientsConfig.prefault({}),
     cors: cors.optional(),
     audit: audit.optional(),
     log: log.optional(),
   })
-  .superRefine(({ party, peer, plainHttp, clients }, context) => {
-    if (plainHttp && clients.tokens === undefined) {
-      const message = "needs clients.tokens: without TLS there are no certificates to tell clients by";
-      context.addIssue({ code: "custom", path: ["plainHttp"], message });
+  .superRefine((config, context) => {
+    const { party, peer, workers, cors, plainHttp, clients } = config;
+    if (workers) {
+      const ofTheFront = { plainHttp, cors, "clients.tokens": clients.tokens };
+      for (const [key, value] of Object.entries(ofTheFront)) {
+        if (value === undefined) continue;
+        const message = "belongs into the front's configuration: clients do not come to a worker";
+        context.addIssue({ code: "custom", path: key.split("."), message });
+      }
+    } else {
+      checkPlainHttp(config, context);
     }
     const [needed, other] = party === 0 ? (["listen", "connect"] as const) : (["connect", "listen"] as const);
     const role = `party ${party} ${needed}s${needed === "listen" ? "" : " to party 0"}`;
@@ -146,16 +162,19 @@ const frontConfig = z
   .strictObject({
     party: z.literal([0, 1, "dealer"]),
     http: address.optional(),
+    plainHttp: plainHttp.optional(),
     tls,
     limits: limits.prefault({}),
     metrics: metricsConfig.optional(),
     workers: workersConfig,
-    clients: clients.prefault({}),
+    clients: clientsConfig.prefault({}),
     cors: cors.optional(),
     audit: audit.optional(),
     log: log.optional(),
   })
-  .superRefine(({ party, http }, context) => {
+  .superRefine((config, context) => {
+    const { party, http } = config;
+    checkPlainHttp(config, context);
     if ((party === "dealer") === (http === undefined)) return;
     const message = `party ${party}: expected ${http ? "nothing here" : "{host, port} for clients"}`;
     context.addIssue({ code: "custom", path: ["http"], message });

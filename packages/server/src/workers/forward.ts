@@ -108,6 +108,17 @@ export class Forwarder {
   }
 }
 
+/** What routes are found by: a request's target may be an absolute address, too (RFC 9112, 3.2.2). @throws SottoError bad-input */
+export function originForm(target: string): string {
+  if (target.startsWith("/")) return target;
+  const { pathname, search } = URL.canParse(target) ? new URL(target) : { pathname: "", search: "" };
+  if (pathname.startsWith("/")) return pathname + search;
+  throw new SottoError(
+    "bad-input",
+    "the request's target is neither a path nor an address https://host/path",
+  );
+}
+
 function at({ host, api }: Worker): string {
   return `${host.includes(":") ? `[${host}]` : host}:${api}`;
 }

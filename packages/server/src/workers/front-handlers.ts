@@ -6,7 +6,7 @@ import { openApi } from "../api/openapi.js";
 import { inferHeaders, OCTETS } from "../api/routes.js";
 import { callerKey } from "../clients/callers.js";
 import { VERSION } from "../version.js";
-import type { Answered, Forwarder } from "./forward.js";
+import { type Answered, type Forwarder, originForm } from "./forward.js";
 import type { Worker } from "./messages.js";
 import type { Placing } from "./placing.js";
 
@@ -26,7 +26,7 @@ export function forwardingHandlers(party: 0 | 1, placing: Placing, forwarder: Fo
       if (typeof value === "string") headers[name] = value;
     }
     return forwarder.send(worker, {
-      ...{ method: request.method, path: request.url, headers, caller: call.caller },
+      ...{ method: request.method, path: originForm(request.url), headers, caller: call.caller },
       body: request.body instanceof Uint8Array ? request.body : undefined,
       ...(signal ? { signal } : {}),
     });

@@ -25,7 +25,7 @@ import { Placing } from "./placing.js";
 import { Registry } from "./registry.js";
 
 export interface RunningFront {
-  ports: { http?: number; metrics?: number };
+  ports: { http?: number; plainHttp?: number; metrics?: number };
   /** Takes no new request; resolves when those that are there are answered, or at the configured deadline. */
   drain(): Promise<void>;
   close(): Promise<void>;
@@ -49,7 +49,7 @@ export async function startFront(config: FrontConfig, options: DaemonOptions = {
     let idle = async () => {};
     if (party !== "dealer") {
       const api = await startPublicApi(checked, party, nats, registry, tally, log);
-      ports.http = api.port;
+      Object.assign(ports, api.ports);
       idle = api.idle;
       closers.push(api.close);
     }
@@ -100,8 +100,8 @@ async function startPublicApi(
   const placing = new Placing({ party, nats, registry, forwarder, limits });
   const { audit, close: closeAudit } = openAudit(log, party, config.audit?.file);
   const { tokens } = clients;
-  const api = await startApi({
-    ...{ party, address: config.http!, identity, log, audit, tally },
+  const common = {
+    ...{ party, log, audit, tally },
     uploads: new Uploads(limits.maxUploads),
     maxBodyBytes: limits.maxBodyBytes,
     replyTimeoutMs: limits.replyTimeoutMs,
@@ -111,11 +111,15 @@ async function startPublicApi(
     origins: cors?.origins,
     streams: new ForwardedStreams(placing, forwarder, limits.streamIdleMs),
     handlers: forwardingHandlers(party, placing, forwarder),
-  });
+  };
+  const api = await startApi({ ...common, address: config.http!, identity });
+  const { plainHttp } = config;
+  const plain = plainHttp && (await startApi({ ...common, address: plainHttp, identity: undefined }));
   const close = async () => {
-    await api.close();
+    await Promise.all([api.close(), plain?.close()]);
     forwarder.close();
     await closeAudit();
   };
-  return { port: api.port, idle: () => api.idle(), close };
+  const idle = async () => void (await Promise.all([api.idle(), plain?.idle()]));
+  return { ports: { http: api.port, ...(plain ? { plainHttp: plain.port } : {}) }, idle, close };
 }
