@@ -8,6 +8,7 @@ import { ROLES } from "@sotto/wire";
 import { makeDirectory } from "@sotto/wire/node";
 import { stringify } from "yaml";
 import { atExit } from "./cleanup.js";
+import { LOCK_FILE } from "./lock.js";
 
 export const HOST = "127.0.0.1";
 
@@ -120,7 +121,7 @@ const ALL_FILES: readonly string[] = [
 ];
 
 /** What the parties add while they run. */
-const TRACES = ["dealer.log", "server-0.log", "server-1.log", "data-0", "data-1"];
+const TRACES = ["dealer.log", "server-0.log", "server-1.log", "data-0", "data-1", LOCK_FILE];
 
 /**
  * Whether `dir` holds a whole cluster.

@@ -17,6 +17,7 @@ import {
   writeCertificates,
   writeYaml,
 } from "./files.js";
+import { lockCluster, refuseRunning } from "./lock.js";
 import { NatsProcess } from "./nats.js";
 
 export type PartyName = "dealer" | "server-0" | "server-1";
@@ -51,6 +52,7 @@ export class WorkerCluster {
   private readonly dir: string;
   private readonly options: WorkerClusterOptions;
   private readonly forget: () => void;
+  private unlock = () => {};
   private count = 0;
 
   private constructor(dir: string, options: WorkerClusterOptions) {
@@ -64,14 +66,16 @@ export class WorkerCluster {
     });
   }
 
-  /** @throws SottoError not-found where nats-server is not installed; conflict where another kind of cluster is. */
+  /** @throws SottoError not-found where nats-server is not installed; conflict where another kind of cluster is, or one runs. */
   static async start(dir: string, options: WorkerClusterOptions): Promise<WorkerCluster> {
     if ((await exists(join(dir, FILES.dealer))) && !(await exists(join(dir, natsFolder("dealer"))))) {
       throw new SottoError("conflict", `${dir} holds a cluster without workers; name another directory`);
     }
+    refuseRunning(dir);
     const cluster = new WorkerCluster(dir, options);
     try {
       makeDirectory(dir, 0o700);
+      cluster.unlock = lockCluster(dir);
       if (!(await exists(join(dir, CERTIFICATES)))) await writeCertificates(dir);
       await Promise.all(
         PARTY_NAMES.map(async (party) => {
@@ -142,6 +146,7 @@ export class WorkerCluster {
   async close(): Promise<void> {
     await Promise.all([...this.workers, ...this.fronts].map(({ child }) => child.stop()));
     await Promise.all(Object.values(this.nats).map((nats) => nats.stop()));
+    this.unlock();
     this.forget();
   }
 

@@ -13,6 +13,7 @@ import {
   writeCluster,
 } from "../cluster/files.js";
 import { clusterIn, type LocalCluster } from "../cluster/local.js";
+import { lockCluster, refuseRunning } from "../cluster/lock.js";
 import { WorkerCluster } from "../cluster/workers.js";
 import { basePort } from "../options.js";
 import { note, print } from "../terminal.js";
@@ -40,13 +41,14 @@ export function addUp(program: Command): void {
     .action(async (dir: string, { port, workers }: { port?: number; workers?: number }) => {
       const path = resolve(dir);
       if (workers !== undefined) return upWithWorkers(dir, portsFrom(port ?? DEFAULT_PORT), workers);
+      refuseRunning(path);
       const found = await holdsCluster(path);
       if (found && port !== undefined) {
         note(`${dir} has a configuration already; it is used, and --port is not`);
       }
       const written = found ? undefined : await writeCluster(path, portsFrom(port ?? DEFAULT_PORT));
       const stopped = untilSignal();
-      const cluster = await firstStart(path, written);
+      const { cluster, unlock } = await firstStart(path, written);
       const { ports } = cluster;
       const sotto = called();
       await print(
@@ -69,6 +71,7 @@ export function addUp(program: Command): void {
         await cluster.guard(stopped);
       } finally {
         await cluster.close();
+        unlock();
       }
     });
 }
@@ -99,13 +102,18 @@ function count(text: string): number {
 }
 
 /** Starts the cluster; if that fails, what was written for it goes, so that the next attempt begins anew. */
-async function firstStart(dir: string, written: WrittenCluster | undefined): Promise<LocalCluster> {
-  if (!written) return clusterIn(dir);
-  const forget = atExit(written.undo);
+async function firstStart(
+  dir: string,
+  written: WrittenCluster | undefined,
+): Promise<{ cluster: LocalCluster; unlock: () => void }> {
+  const forget = written ? atExit(written.undo) : () => {};
+  let unlock = () => {};
   try {
-    return await clusterIn(dir);
+    unlock = lockCluster(dir);
+    return { cluster: await clusterIn(dir), unlock };
   } catch (error) {
-    written.undo();
+    unlock();
+    written?.undo();
     throw error;
   } finally {
     forget();

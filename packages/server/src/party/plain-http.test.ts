@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createToken } from "../clients/token-file.js";
 import { makeTestFolder, TestCluster } from "../testing/cluster.js";
 import { testModel } from "../testing/models.js";
-import { isLoopback } from "./loopback.js";
+import { isLoopback } from "../loopback.js";
 
 const ORIGIN = "http://localhost:5173";
 const model = testModel();
