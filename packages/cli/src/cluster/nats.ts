@@ -1,5 +1,6 @@
 /** An organisation's NATS with JetStream on this machine: the program nats-server, as a child process. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { SottoError } from "@sotto/core";
 import { HOST } from "./files.js";
@@ -36,7 +37,8 @@ export class NatsProcess {
     const program = natsServer();
     if (!program)
       throw new SottoError("not-found", "nats-server is not installed; apt-get install nats-server");
-    const args = ["-a", HOST, "-p", String(this.port), "-js", "-sd", this.store];
+    await endLeft(this.store);
+    const args = ["-a", HOST, "-p", String(this.port), "-js", "-sd", this.store, "-P", pidFile(this.store)];
     this.child = spawn(program, args, { stdio: "ignore" });
     const end = Date.now() + START_MS;
     while (!(await this.answers())) {
@@ -72,6 +74,21 @@ export class NatsProcess {
       socket.once("error", () => resolve(false));
     });
   }
+}
+
+function pidFile(store: string): string {
+  return `${store}.pid`;
+}
+
+/** One that a killed process has left behind: two must not use one folder. */
+async function endLeft(store: string): Promise<void> {
+  const read = (path: string) => (existsSync(path) ? readFileSync(path, "utf8") : "");
+  const pid = Number(read(pidFile(store)));
+  // its number may be another program's by now
+  const runs = () => pid > 0 && read(`/proc/${pid}/cmdline`).split("\0").includes(store);
+  if (runs()) process.kill(pid, "SIGKILL");
+  const end = Date.now() + START_MS;
+  while (runs() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 function freePort(): Promise<number> {

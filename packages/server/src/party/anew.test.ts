@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { newId } from "../parties.js";
 import { MemoryCluster } from "../testing/memory-cluster.js";
 import { largestError, testModel } from "../testing/models.js";
 import { Anew } from "./anew.js";
@@ -56,6 +57,29 @@ describe("a set-up that another party does not know any more", () => {
 });
 
 describe("server 0", () => {
+  it("makes no set-up anew that it does not serve", async () => {
+    const cluster = await MemoryCluster.start({ timeoutMs: 60_000 });
+    const made = testModel(2, 4);
+    const { setups, connections } = cluster.servers[0];
+    const isSetUp = () => setups.isReady("m") && cluster.servers[1].setups.isReady("m");
+    await cluster.deploy("m", made);
+    await expect.poll(isSetUp, { timeout: 60_000 }).toBe(true);
+    const before = setups.need("m").id;
+    const said = vi.spyOn(connections.get("peer")!, "control");
+    for (const from of ["dealer", "peer"] as const) {
+      connections.get(from)!.onControl({ type: "setup-drop", setup: newId() }, 0);
+    }
+    expect([said.mock.calls, setups.need("m").id]).toEqual([[], before]);
+    // one that a new version has replaced, and that may be in use still
+    await cluster.deploy("m", made);
+    await expect.poll(() => setups.need("m").id, { timeout: 60_000 }).not.toBe(before);
+    const now = setups.need("m").id;
+    said.mockClear();
+    connections.get("dealer")!.onControl({ type: "setup-drop", setup: before }, 0);
+    expect([said.mock.calls, setups.need("m").id]).toEqual([[], now]);
+    cluster.close();
+  });
+
   it("makes a set-up anew that the dealer has lost, again and again", async () => {
     const cluster = await MemoryCluster.start({ timeoutMs: 60_000 });
     const made = testModel(2, 4);

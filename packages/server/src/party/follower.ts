@@ -144,10 +144,8 @@ export class SetupFollower implements SetupPart {
     const error = asSottoError(cause);
     attempt.peer.control({ type: "refused", about: attempt.id, ...stateError(error) });
     this.context.setups.failed(attempt.model.name, error);
-    this.context.log.warn(
-      { model: attempt.model.name, code: error.code, message: error.message },
-      "set-up failed",
-    );
+    const about = { model: attempt.model.name, code: error.code, message: error.message };
+    this.context.log[error.code === "unreachable" ? "info" : "warn"](about, "set-up failed");
   }
 
   private end(attempt: Attempt): void {

@@ -8,4 +8,8 @@ describe("a set-up that fails", () => {
     }
     expect(failureLevel("timeout", 0)).toBe("warn");
   });
+
+  it("is no reason to warn when another party leaves, however long that takes", () => {
+    expect(failureLevel("unreachable", 60_000)).toBe("info");
+  });
 });

@@ -251,8 +251,12 @@ function notHeld(code: ErrorCode): boolean {
   return code === "not-found" || code === "plan-mismatch";
 }
 
-/** The owner gives the bundles to both servers at once, and ours may have come first: that is no failure yet. */
+/**
+ * The owner gives the bundles to both servers at once, and ours may have come first: that is no failure yet. Nor is it one that
+ * somebody has gone, or is about to: what is lost is logged where it was connected.
+ */
 export function failureLevel(code: ErrorCode, forMs: number): "info" | "warn" {
+  if (code === "unreachable") return "info";
   const race = notHeld(code) || code === "conflict";
   return race && forMs < FRESH_MS ? "info" : "warn";
 }

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { deploy } from "@sotto/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createToken } from "../clients/token-file.js";
+import { isLoopback } from "../loopback.js";
 import { makeTestFolder, TestCluster } from "../testing/cluster.js";
 import { testModel } from "../testing/models.js";
-import { isLoopback } from "../loopback.js";
 
 const ORIGIN = "http://localhost:5173";
 const model = testModel();

@@ -14,7 +14,7 @@ import {
 } from "@sotto/core";
 import { deployTogether } from "@sotto/core/testing";
 import { dataFrame, type Frame, greet, type Link, memoryPair } from "@sotto/wire";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { newId } from "../parties.js";
 import { largestError, testModel } from "../testing/models.js";
 import { Rounds } from "./rounds.js";
@@ -111,6 +111,34 @@ describe("rounds", () => {
       expect([a.rounds.round, a.rounds.sentBytes]).toEqual([total, b.rounds.sentBytes]);
     },
   );
+
+  it("compute what they can of a stage that is prepared while they wait, and not before they began", async () => {
+    const { pair, prepare, left } = parties(1);
+    const [linkA, linkB] = await links();
+    const ahead = vi.spyOn(pair[0], "whileWaiting");
+    const [a, b] = [run(pair[0], linkA, 0), run(pair[1], linkB, 1)];
+    a.rounds.prepared();
+    expect(ahead).toHaveBeenCalledTimes(0);
+    a.rounds.start();
+    // its message is out, and the second stage is not prepared
+    expect([a.rounds.round, ahead.mock.calls.length]).toEqual([1, 1]);
+    const before = ring.bytesInUse;
+    prepare();
+    const prepared = ring.bytesInUse;
+    expect(prepared).toBeGreaterThan(before);
+    a.rounds.prepared();
+    expect([a.rounds.round, ahead.mock.calls.length]).toEqual([1, 2]);
+    // something has been computed of it
+    expect(ring.bytesInUse).not.toBe(prepared);
+    b.rounds.start();
+    while (left()) {
+      prepare();
+      a.rounds.prepared();
+      b.rounds.prepared();
+    }
+    const outputs = reconstruct(ring, network, [await a.result, await b.result]);
+    expect(largestError(outputs, model.expected(1))).toBeLessThan(0.002);
+  });
 
   const at = (round: number, change: (f: Frame) => Frame[]) => (f: Frame) =>
     f.number === round ? change(f) : [f];

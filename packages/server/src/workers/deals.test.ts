@@ -103,6 +103,37 @@ describe("a dealer's worker", () => {
     expect(refused).toEqual([]);
   });
 
+  it("goes on with what it deals for while the queue does not answer", async () => {
+    const queue = new Queue();
+    let end = () => {};
+    let over = false;
+    queue.add(job());
+    deals = new Deals({
+      nats: { prefix: "test", subject: (name: string) => name } as Nats,
+      ...{ version: "1", log: makeLog("test", "silent"), refuse: (...given) => refused.push(given) },
+      work: async () => {
+        await new Promise<void>((resolve) => {
+          end = resolve;
+        });
+        over = true;
+      },
+    });
+    const first = queue.waiting[0]!;
+    first.ack = () => {
+      throw new Error("the connection is closed");
+    };
+    const away = async () => {
+      if (queue.asked > 0) throw new Error("the connection is closed");
+      return queue.ask();
+    };
+    await expect(deals.take(away)).rejects.toThrow(/closed/);
+    expect(over).toBe(false);
+    end();
+    await expect.poll(() => over).toBe(true);
+    await turn();
+    expect([refused, queue.said]).toEqual([[], []]);
+  });
+
   it("drops what is no deal, and goes on", async () => {
     const queue = new Queue();
     queue.add({ session: "../../etc" });

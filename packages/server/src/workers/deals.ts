@@ -162,20 +162,28 @@ export class Deals {
   private async serve(message: Delivery): Promise<void> {
     const { work, refuse, log } = this.options;
     const { deliveryCount } = message.info;
-    const timer = setInterval(() => message.working(), WORKING_MS);
+    // while NATS is away, or closed, a deal goes on all the same: if it is delivered again, the servers refuse the copy
+    const say = (verdict: () => void) => {
+      try {
+        verdict();
+      } catch (error) {
+        log.debug({ reason: (error as Error).message }, "NATS was not told of a deal");
+      }
+    };
+    const timer = setInterval(() => say(() => message.working()), WORKING_MS);
     let job: QueuedDeal | undefined;
     try {
       job = parse(dealJob, message.data);
       const { session } = job;
       if (deliveryCount > 1) log.info({ session, delivery: deliveryCount }, "deal delivered again");
       await work(job);
-      message.ack();
+      say(() => message.ack());
     } catch (cause) {
       const error = asSottoError(cause);
       const { code, message: reason } = error;
       log.info({ session: job?.session, code, reason }, "deal not taken");
-      if (code === "unreachable" && deliveryCount < DELIVERIES) return message.nak(AGAIN_MS);
-      message.term();
+      if (code === "unreachable" && deliveryCount < DELIVERIES) return say(() => message.nak(AGAIN_MS));
+      say(() => message.term());
       // a copy of what this worker deals, or has dealt, for: that goes on
       if (job && !(cause instanceof DealtAlready)) refuse(job, error);
     } finally {

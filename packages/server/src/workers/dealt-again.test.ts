@@ -1,6 +1,15 @@
 /** A deal that two of the dealer's workers have taken: the second because the first one was silent for too long. */
 import { Ring, type SottoError } from "@sotto/core";
-import { type ControlMessage, greet, type Link, type Message, memoryPair } from "@sotto/wire";
+import {
+  type ControlMessage,
+  controlFrame,
+  greet,
+  HEADER_BYTES,
+  type Link,
+  type Message,
+  memoryPair,
+  parseControl,
+} from "@sotto/wire";
 import { describe, expect, it } from "vitest";
 import { makeLog } from "../log.js";
 import { Tally } from "../observe/tally.js";
@@ -10,6 +19,8 @@ import { Connections } from "../party/connections.js";
 import { Session } from "../party/session.js";
 import type { SessionContext } from "../party/session-types.js";
 import { Runs } from "../runs.js";
+import { MemoryCluster } from "../testing/memory-cluster.js";
+import { testModel } from "../testing/models.js";
 
 /** A link to a worker of the dealer, and what that hears. */
 async function dealerWorker(): Promise<{ link: Link; heard: ControlMessage[]; gone: Promise<void> }> {
@@ -69,5 +80,25 @@ describe("a session that the dealer's workers deal for", () => {
     expect(errors).toEqual([]);
     deals.link.close();
     await expect.poll(() => errors.map((e) => e.code)).toEqual(["unreachable"]);
+  });
+
+  it("ends in a way that its client tries again when each server has heard of another one first", async () => {
+    const cluster = await MemoryCluster.start({ timeoutMs: 60_000 });
+    const model = testModel(2, 4);
+    await cluster.deploy("m", model);
+    await expect
+      .poll(() => cluster.servers.every((s) => s.setups.isReady("m")), { timeout: 60_000 })
+      .toBe(true);
+    cluster.middle.tamper = (frame, to) => {
+      const control = frame.subarray(8, HEADER_BYTES).every((byte) => byte === 0);
+      const message = control ? parseControl(frame.subarray(HEADER_BYTES)) : undefined;
+      if (message?.type !== "dealt" || to !== "server-0") return [frame];
+      return [controlFrame({ ...message, deal: newId(), peer: newId() })];
+    };
+    await expect(cluster.infer("m", model, 1)).rejects.toMatchObject({
+      code: "unreachable",
+      message: expect.stringMatching(/one for each server; try again/),
+    });
+    cluster.close();
   });
 });

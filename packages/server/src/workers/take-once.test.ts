@@ -1,12 +1,21 @@
 /** A deal that is delivered again never repeats randomness. docs/scaling.md */
-import { compile, planHash, Ring, systemRandom } from "@sotto/core";
+import { compile, planHash, Ring, runHash, SottoError, systemRandom } from "@sotto/core";
 import { randomGru } from "@sotto/core/testing";
-import { type ControlMessage, greet, type Link, type Message, memoryPair } from "@sotto/wire";
+import {
+  type ControlMessage,
+  type Frame,
+  frameTag,
+  greet,
+  type Link,
+  type Message,
+  memoryPair,
+} from "@sotto/wire";
 import { beforeEach, describe, expect, it } from "vitest";
 import { Desk } from "../dealer/desk.js";
-import type { DealerGroup, DealJob, SharedSetUp } from "../dealer/group.js";
+import type { DealerGroup, QueuedDeal, SharedSetUp } from "../dealer/group.js";
 import { makeLog } from "../log.js";
 import { newId } from "../parties.js";
+import { Runs } from "../runs.js";
 
 const { plan } = compile(randomGru({ seed: 1, hidden: 4, inputSize: 3, steps: 2 }));
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -14,7 +23,9 @@ const boots = [newId(), newId()] as const;
 
 /** Two workers of a dealer, both linked to one worker of each server. */
 describe("the dealer's workers", () => {
-  let jobs: DealJob[];
+  let jobs: QueuedDeal[];
+  /** Their NATS. */
+  let away: boolean;
   let desks: [Desk, Desk];
   /** By the dealer's worker, then by server. */
   let servers: [[Link, Link], [Link, Link]];
@@ -22,13 +33,20 @@ describe("the dealer's workers", () => {
 
   beforeEach(async () => {
     jobs = [];
+    away = false;
     heard = [[], []];
     const known = new Map<string, SharedSetUp>();
     const group: DealerGroup = {
       share: async (setup, shared) => void known.set(setup, shared),
-      find: async (setup) => known.get(setup),
+      find: async (setup) => {
+        if (away) throw new SottoError("unreachable", "NATS is away");
+        return known.get(setup);
+      },
       dropped: (setup) => void known.delete(setup),
-      enqueue: async (job) => void jobs.push(job),
+      enqueue: async (job) => {
+        if (away) throw new SottoError("unreachable", "NATS is away");
+        jobs.push(job);
+      },
     };
     const worker = async () =>
       new Desk(await Ring.create(), systemRandom, makeLog("test", "silent"), undefined, group);
@@ -84,6 +102,43 @@ describe("the dealer's workers", () => {
     // each server is told whose process the other one is
     expect(of(0, "dealt").map((m) => m.peer)).toEqual([boots[1], boots[1]]);
     expect(of(1, "dealt").map((m) => m.peer)).toEqual([boots[0], boots[0]]);
+  });
+
+  it("deal to the end what they have begun while their NATS is away, and refuse what is new", async () => {
+    const setup = await setUp();
+    await ask(setup);
+    const dealing = desks[0].deal(jobs[0]!);
+    await expect.poll(() => of(1, "dealt").length).toBe(1);
+    away = true;
+    const frames: Frame[] = [];
+    const { deal } = of(1, "dealt")[0]!;
+    const link = servers[0][1];
+    link.route(frameTag("corrections", deal, runHash(plan, {}), "dealer", "server-1"), (f) => frames.push(f));
+    const { stages } = new Runs().get(plan, planHash(plan), {});
+    link.control({ type: "credit", deal, stages });
+    await dealing;
+    await expect.poll(() => frames.length).toBe(stages);
+    const session = newId();
+    servers[0][0].control({ type: "deal", session, setup, plan: planHash(plan), sizes: {} });
+    await expect.poll(() => of(0, "refused")).toMatchObject([{ about: session, code: "unreachable" }]);
+  });
+
+  it("tell both servers of a job for which nobody deals", async () => {
+    const session = await ask(await setUp());
+    desks[1].refuse(jobs[0]!, new SottoError("unreachable", "nobody deals"));
+    for (const i of [0, 1] as const) {
+      await expect.poll(() => of(i, "abort")).toMatchObject([{ session, code: "unreachable" }]);
+    }
+  });
+
+  it("have no set-up made anew that one of them may know", async () => {
+    const setup = await setUp();
+    for (const desk of desks) desk.drop(setup);
+    away = true;
+    const session = newId();
+    servers[0][0].control({ type: "deal", session, setup, plan: planHash(plan), sizes: {} });
+    await expect.poll(() => of(0, "refused")).toMatchObject([{ about: session, code: "unreachable" }]);
+    expect(of(0, "setup-drop")).toEqual([]);
   });
 
   it("do not deal twice for a job that one of them has had, and stop when nobody wants it", async () => {
