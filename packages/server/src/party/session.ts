@@ -120,6 +120,11 @@ export class Session {
     return this.request?.stream !== undefined;
   }
 
+  /** Whether what a dealer's worker says, over this link, is of its randomness; another one may have had a copy of its job. */
+  isDealtOver(link: Link | undefined): boolean {
+    return !this.dealt || !link || link === this.dealer;
+  }
+
   /** Whether it is a chunk of a stream, or prepared ahead, and its input has not come. */
   get isWaiting(): boolean {
     return this.request !== undefined && !this.request.input;

@@ -171,6 +171,7 @@ export class Sessions {
         const id = message.type === "abort" ? message.session : message.about;
         const error = new SottoError(message.code, `${name}: ${message.message}`);
         const session = this.find(id);
+        if (from === "dealer" && session && !session.isDealtOver(link)) return true;
         session?.fail(error, from);
         if (!session) this.turns.remove(id)?.refuse(error, from);
         if (!session && message.type === "abort" && !this.taken.has(id)) this.remember(id, error);

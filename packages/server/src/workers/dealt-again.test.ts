@@ -18,6 +18,7 @@ import { Ahead } from "../party/ahead.js";
 import { Connections } from "../party/connections.js";
 import { Session } from "../party/session.js";
 import type { SessionContext } from "../party/session-types.js";
+import { Sessions } from "../party/sessions.js";
 import { Runs } from "../runs.js";
 import { MemoryCluster } from "../testing/memory-cluster.js";
 import { testModel } from "../testing/models.js";
@@ -41,13 +42,17 @@ function dealt(session: string): Message<"dealt"> {
   return { type: "dealt", session, ...fresh, plan: newId() + newId(), sizes: {} };
 }
 
-async function sessionOf(id: string): Promise<{ session: Session; errors: SottoError[] }> {
-  const context = {
+async function contextOf(setups: Partial<SessionContext["setups"]>): Promise<SessionContext> {
+  return {
     ...{ party: 1, ring: await Ring.create(), log: makeLog("test", "silent"), tally: new Tally() },
-    ...{ runs: new Runs(), ahead: new Ahead(0), setups: undefined as never },
+    ...{ runs: new Runs(), ahead: new Ahead(0), setups },
     connections: new Connections({ peer: "server 0", dealer: "the dealer" }),
     ...{ timeoutMs: 60_000, roundTimeoutMs: 60_000, joinTimeoutMs: 60_000 },
   } as SessionContext;
+}
+
+async function sessionOf(id: string): Promise<{ session: Session; errors: SottoError[] }> {
+  const context = await contextOf({});
   const errors: SottoError[] = [];
   const session = new Session(id, context, (_session, error) => {
     if (error) errors.push(error);
@@ -70,6 +75,25 @@ describe("a session that the dealer's workers deal for", () => {
     expect(errors).toEqual([]);
     a.link.close();
     await expect.poll(() => errors.map((e) => e.code)).toEqual(["unreachable"]);
+  });
+
+  it("is not ended by a worker that has a copy of its job, and cannot deal", async () => {
+    const id = newId();
+    const setups = { byId: () => ({}) as never };
+    const limits = { maxSessions: 1, queueLength: 1, queueBytes: 1, queueWaitMs: 1000 };
+    const sessions = new Sessions(await contextOf(setups), limits);
+    const [a, b] = [await dealerWorker(), await dealerWorker()];
+    sessions.take("dealer", dealt(id), 1, a.link);
+    const abort = { type: "abort", session: id, code: "unreachable", message: "nobody deals" } as const;
+    sessions.take("dealer", abort, 1, b.link);
+    expect(sessions.count).toBe(1);
+    sessions.take("dealer", abort, 1, a.link);
+    expect(sessions.count).toBe(0);
+    // before it has had any, it ends with the refusal
+    const other = newId();
+    sessions.take("dealer", { ...abort, session: other }, 1, b.link);
+    expect(sessions.knows(other)).toBe(true);
+    sessions.close("over");
   });
 
   it("ends when the worker that deals for it is lost", async () => {

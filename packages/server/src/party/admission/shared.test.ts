@@ -1,6 +1,9 @@
 /** Limits that hold for a process, whatever number of the other server's processes it has sessions with. */
 import { SottoError } from "@sotto/core";
 import { beforeEach, describe, expect, it } from "vitest";
+import { makeLog } from "../../log.js";
+import type { SessionContext } from "../session-types.js";
+import { StreamPlaces, Streams } from "../streams/streams.js";
 import { Admission } from "./admission.js";
 import type { Ticket, Turns } from "./turns.js";
 
@@ -79,5 +82,18 @@ describe("lanes of one worker", () => {
     b.ask("x6");
     expect([a.turns.waiting, b.turns.waiting, b.refused]).toEqual([2, 2, ["x5"]]);
     expect([admission.dealt, admission.early]).toEqual([5, 5]);
+  });
+
+  it("share the places of streams", async () => {
+    const places = new StreamPlaces(1);
+    const context = { party: 0, log: makeLog("test", "silent") } as SessionContext;
+    const streams = [0, 1].map(() => new Streams(context, undefined as never, places, 60_000));
+    places.taken = 1;
+    for (const lane of streams) {
+      const opened = lane.open({} as never, {} as never, new AbortController().signal);
+      await expect(opened).rejects.toMatchObject({
+        message: expect.stringMatching(/holds 1 streams already/),
+      });
+    }
   });
 });
