@@ -12,7 +12,6 @@ import {
   type Message,
   stateError,
 } from "@sotto/wire";
-import { admit } from "../admit.js";
 import type { Logger } from "../log.js";
 import type { Gauges } from "../observe/registry.js";
 import { Tally } from "../observe/tally.js";
@@ -29,9 +28,8 @@ import {
   type QueuedDeal,
   type SharedSetUp,
 } from "./group.js";
+import { ServerLinks, type ServerRole } from "./server-links.js";
 import { DealerSetUps, type DealtSetUp } from "./set-ups.js";
-
-type ServerRole = "server-0" | "server-1";
 
 const MAX_DEALINGS = 1024;
 const ID_BYTES = 16;
@@ -53,11 +51,7 @@ export class Desk {
   private readonly log: Logger;
   private readonly runs = new Runs();
   private readonly group: DealerGroup | undefined;
-  /** By `boot`; of a role one at a time, unless there is a group. */
-  private readonly links: Record<ServerRole, Map<string, Link>> = {
-    "server-0": new Map(),
-    "server-1": new Map(),
-  };
+  private readonly links: ServerLinks;
   private readonly setups: DealerSetUps;
   private readonly timers = new Set<NodeJS.Timeout>();
   private readonly dealings = new Map<string, Dealing>();
@@ -77,6 +71,7 @@ export class Desk {
     setUpBytes = SETUP_BYTES,
   ) {
     this.group = group;
+    this.links = new ServerLinks(group !== undefined);
     this.setups = new DealerSetUps(ring, { bytes: setUpBytes });
     this.tally = tally;
     this.ring = ring;
@@ -86,21 +81,12 @@ export class Desk {
 
   /** @throws (rejects with) SottoError conflict when another process has the role. */
   admit(role: ServerRole, boot: string): Promise<void> {
-    return admit(this.present(role, boot), role, boot);
-  }
-
-  /** Whose place a process takes. */
-  private present(role: ServerRole, boot: string): Link | undefined {
-    const links = this.links[role];
-    return this.group ? links.get(boot) : [...links.values()][0];
+    return this.links.admit(role, boot);
   }
 
   /** A server has connected; an earlier connection of the same role is closed. */
   connected(role: ServerRole, link: Link): void {
-    const links = this.links[role];
-    const { remoteBoot } = link;
-    this.present(role, remoteBoot)?.close();
-    links.set(remoteBoot, link);
+    this.links.put(role, link);
     this.log.info({ role }, "connected");
     if (!this.group && role === "server-0" && this.leaderBoot !== link.remoteBoot) {
       // another process: it cannot know the set-ups of the one before
@@ -110,8 +96,8 @@ export class Desk {
     if (role === "server-0") link.maxControl = MAX_PLAN_MESSAGE;
     link.onControl = (message) => this.take(role, link, message);
     link.onClose((error) => {
-      if (links.get(remoteBoot) === link) links.delete(remoteBoot);
-      if (this.group) this.forgetLater(role, remoteBoot);
+      this.links.drop(role, link);
+      if (this.group) this.forgetLater(role, link.remoteBoot);
       this.log.info({ role, reason: error.message }, "disconnected");
       for (const d of [...this.dealings.values()]) if (d.needs(link)) d.cancel();
     });
@@ -120,14 +106,14 @@ export class Desk {
   /** @throws SottoError unreachable while the dealer cannot deal. */
   checkReady(): void {
     this.checkOpen();
-    this.both();
+    this.links.both();
   }
 
   get gauges(): Pick<Gauges, "connections" | "models"> {
     return {
       connections: () => ({
-        "server-0": this.links["server-0"].size > 0,
-        "server-1": this.links["server-1"].size > 0,
+        "server-0": this.links.has("server-0"),
+        "server-1": this.links.has("server-1"),
       }),
       models: () => {
         const { size } = this.setups;
@@ -150,7 +136,7 @@ export class Desk {
 
   /** Every connection that there is. */
   all(): Link[] {
-    return [...this.links["server-0"].values(), ...this.links["server-1"].values()];
+    return this.links.all();
   }
 
   /** A set-up that another worker has made, or one that another worker asks for. */
@@ -213,7 +199,7 @@ export class Desk {
     link: Link,
   ): Promise<void> | undefined {
     const pair = this.group && ([link.remoteBoot, peer ?? ""] as const);
-    const links = this.both(pair);
+    const links = this.links.both(pair);
     if (this.setups.get(setup)) throw new SottoError("conflict", `set-up ${setup} exists already`);
     const plan = checkPlan(stated);
     const hash = planHash(plan);
@@ -236,7 +222,7 @@ export class Desk {
   private asked(message: Message<"deal">, link: Link): Promise<void> | undefined {
     if (this.group) return this.enqueue(this.group, message, link);
     this.checkOpen();
-    const links = this.both();
+    const links = this.links.both();
     const known = this.setups.get(message.setup);
     if (!known) {
       links[0].control({ type: "setup-drop", setup: message.setup });
@@ -286,7 +272,7 @@ export class Desk {
   refuse({ session, pair }: QueuedDeal, error: SottoError): void {
     this.tally.ended(error.code);
     for (const [i, boot] of pair.entries()) {
-      const link = this.links[i === 0 ? "server-0" : "server-1"].get(boot);
+      const link = this.links.get(i === 0 ? "server-0" : "server-1", boot);
       link?.control({ type: "abort", session, ...stateError(error) });
     }
   }
@@ -299,7 +285,7 @@ export class Desk {
   async deal(job: DealJob): Promise<void> {
     const known = await this.find(job.setup);
     if (!known?.pair) throw unknownSetUp(job.setup);
-    const links = this.both(known.pair);
+    const links = this.links.both(known.pair);
     const run = this.checked(job, known);
     await new Promise<void>((resolve) => this.send(job, run, known, links, resolve));
   }
@@ -314,7 +300,7 @@ export class Desk {
     const side = role === "server-0" ? 0 : 1;
     const timer = setTimeout(() => {
       this.timers.delete(timer);
-      if (this.links[role].has(boot)) return;
+      if (this.links.get(role, boot)) return;
       for (const id of this.setups.ids()) if (this.setups.get(id)?.pair?.[side] === boot) this.drop(id);
     }, FORGET_MS);
     timer.unref();
@@ -397,19 +383,5 @@ export class Desk {
   /** It is not needed any more. */
   drop(id: string): void {
     this.setups.drop(id);
-  }
-
-  /** @param pair of a set-up, where there are several processes. */
-  private both(pair?: Pair): [Link, Link] {
-    const of = (role: ServerRole, boot: string | undefined) =>
-      boot === undefined ? [...this.links[role].values()][0] : this.links[role].get(boot);
-    const [a, b] = [of("server-0", pair?.[0]), of("server-1", pair?.[1])];
-    if (!a || !b) {
-      throw new SottoError(
-        "unreachable",
-        `server ${a ? 1 : 0} is not connected to the dealer; it comes back by itself`,
-      );
-    }
-    return [a, b];
   }
 }

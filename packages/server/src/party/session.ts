@@ -5,24 +5,13 @@
  * Its randomness is take-once by construction: the seed comes with a deal id that the dealer draws for this one
  * request, goes into one Party, and the Party takes one input.
  */
-import {
-  type Carried,
-  dropCarried,
-  outputStream,
-  type Party,
-  SEED_BYTES,
-  SottoError,
-  systemRandom,
-} from "@sotto/core";
-import { asSottoError, frameTag, type Link, type Message, stateError, type Tag } from "@sotto/wire";
+import { type Carried, dropCarried, SEED_BYTES, SottoError, systemRandom } from "@sotto/core";
+import { asSottoError, type Link, type Message, stateError, type Tag } from "@sotto/wire";
 import { Watch } from "../observe/watch.js";
 import { hex } from "../parties.js";
 import { chunkText, type Run, sizesText } from "../runs.js";
-import type { Window } from "./ahead.js";
+import { Evaluation } from "./evaluation.js";
 import type { Pooled } from "./pool/refill.js";
-import { takeRandomness } from "./randomness.js";
-import { roundTimes } from "./round-times.js";
-import { Rounds } from "./rounds.js";
 import {
   agree,
   checkShare,
@@ -32,9 +21,8 @@ import {
   failureLevel,
   peerLost,
 } from "./session-errors.js";
-import type { InferRequest, InferResult, ServerStats, SessionContext } from "./session-types.js";
+import type { InferRequest, InferResult, SessionContext } from "./session-types.js";
 import type { SetUp } from "./setups.js";
-import type { Supply } from "./supply.js";
 import { Patience, waitOf } from "./waits.js";
 
 /** Server 0's way to randomness prepared ahead. */
@@ -42,7 +30,6 @@ export type TakePooled = (session: string, setUp: SetUp, request: InferRequest) 
 
 /** How long a request waits for a model that is being set up, or for parties that are just coming up. */
 const READY_WAIT_MS = 5000;
-const SAW_BYTES = 8;
 
 interface Waiter {
   resolve: (result: InferResult) => void;
@@ -51,8 +38,6 @@ interface Waiter {
 
 export class Session {
   readonly id: string;
-  /** Tag of this session's frames to the other server, once it is bound. */
-  tagOut: Tag | undefined;
   private readonly context: SessionContext;
   private readonly onEnd: (session: Session, error?: SottoError) => void;
   private readonly takePooled: TakePooled;
@@ -68,23 +53,18 @@ export class Session {
   private readonly nonce = systemRandom(SEED_BYTES);
   private run: Run | undefined;
   private setUp: SetUp | undefined;
-  private party: Party | undefined;
-  private supply: Supply | undefined;
-  private rounds: Rounds | undefined;
+  /** Once its randomness has been dealt. */
+  private evaluation: Evaluation | undefined;
   private peer: Link | undefined;
   private dealer: Link | undefined;
   private undoDealer = () => {};
   private greeted = false;
-  private begun: number | undefined;
-  /** When each round was over, ms after it has begun. */
-  private readonly roundEnds: number[] = [];
   private watch: Watch | undefined;
   private ended = false;
   /** Prepared ahead, it goes on with this session's request. */
   private next: Session | undefined;
   /** The client's session whose request this one, prepared ahead, goes on with. */
   private serves: string | undefined;
-  private window: Window | undefined;
   /** What the chunk before left, until the Party has it. */
   private carried: Carried = new Map();
 
@@ -109,6 +89,11 @@ export class Session {
 
   get hasRequest(): boolean {
     return this.request !== undefined;
+  }
+
+  /** Tag of this session's frames to the other server, once its randomness is bound to its request. */
+  get tagOut(): Tag | undefined {
+    return this.evaluation?.tagOut;
   }
 
   /** Its randomness has been dealt: server 0 has begun it. */
@@ -175,7 +160,7 @@ export class Session {
   /** It was prepared ahead, and is a client's session from now on; the request may be on its way still. */
   assign(client: string): void {
     this.serves = client;
-    this.window?.move(this.context.ahead);
+    this.evaluation?.window.move(this.context.ahead);
     this.context.log.debug(this.names, "prepared randomness assigned");
     this.patience.renew();
   }
@@ -253,7 +238,7 @@ export class Session {
     const { code, message } = error;
     // a chunk that waits for its client's next step has not failed
     const level = this.isWaiting && !this.serves ? "debug" : failureLevel(code);
-    log[level]({ ...this.names, code, message, round: this.rounds?.round }, "session failed");
+    log[level]({ ...this.names, code, message, round: this.evaluation?.rounds.round }, "session failed");
     this.waiter?.reject(error);
     this.onEnd(this, error);
   }
@@ -317,70 +302,47 @@ export class Session {
     if (!dealt || !run || !request || !this.setUp) return;
     const setUp = this.setUpOf(dealt, this.setUp);
     this.setUp = setUp;
-    const { connections, party: index } = this.context;
+    const { connections } = this.context;
     this.agree("plan", "the dealer", dealt.plan, setUp.model.hash);
     this.agree("sizes", "the dealer", sizesText(dealt.sizes), sizesText(request.sizes));
     this.agree("steps", "the dealer", chunkText(dealt.chunk), chunkText(run.chunk));
     this.agree("set-up", "the dealer", dealt.setup, setUp.id);
     const peer = connections.need("peer");
     const dealer = this.dealer ?? connections.need("dealer");
-    this.cleanUp.push(peer.onClose((error) => this.fail(peerLost(this.other, this.rounds, error), "peer")));
-
-    const events = {
-      onStage: () => {
-        this.patience.renew();
-        this.begin();
-        this.rounds?.prepared();
-      },
-      onFail: (error: unknown) => this.fail(error),
-    };
-    const { ring } = this.context;
-    const ahead = request.prepared?.ahead ?? this.context.ahead;
-    const { party, supply, window, close } = takeRandomness({
-      ring,
-      index,
-      run,
-      setUp,
-      dealt,
-      dealer,
-      ahead,
-      events,
-    });
-    this.cleanUp.push(close);
-    this.party = party;
-    this.supply = supply;
-    this.window = window;
-    const [us, them] =
-      index === 0 ? (["server-0", "server-1"] as const) : (["server-1", "server-0"] as const);
-    this.tagOut = frameTag("round", dealt.deal, run.hash, us, them);
+    const lost = (error: SottoError) =>
+      this.fail(peerLost(this.other, this.evaluation?.rounds, error), "peer");
+    this.cleanUp.push(peer.onClose(lost));
     // what a server does not make from its seed alone, it waits for
     const starvedBy = this.corrected ? "dealer" : "compute";
-    const rounds = new Rounds({
-      party,
-      link: peer,
-      tag: this.tagOut,
-      other: this.other,
-      onStarved: () => supply.hurry(),
-      onRound: (round) => {
-        this.context.tally.rounds++;
-        if (this.request?.roundTimes) this.roundEnds.push(performance.now() - this.begun!);
-        this.patience.renew();
-        supply.reached(round);
+    const evaluation = new Evaluation({
+      context: this.context,
+      ...{ run, setUp, dealt, peer, dealer, other: this.other },
+      dealtBytes: this.dealtBytes,
+      ahead: request.prepared?.ahead ?? this.context.ahead,
+      timed: () => this.request?.roundTimes ?? false,
+      events: {
+        onStage: () => {
+          this.patience.renew();
+          this.begin();
+        },
+        onRound: () => {
+          this.context.tally.rounds++;
+          this.patience.renew();
+        },
+        onState: (state) => {
+          if (state === "result") this.watch?.result();
+          else if (state === "waiting") this.watch?.enter("peer");
+          else this.watch?.enter(state === "starved" ? starvedBy : "compute");
+        },
+        onResult: (share) => this.finish(share),
+        onFail: (error) => this.fail(error),
       },
-      onState: (state) => {
-        if (state === "result") this.watch?.result();
-        else if (state === "waiting") this.watch?.enter("peer");
-        else this.watch?.enter(state === "starved" ? starvedBy : "compute");
-      },
-      onResult: (share) => this.finish(share),
-      onFail: (error) => this.fail(error),
     });
-    const tagIn = frameTag("round", dealt.deal, run.hash, them, us);
-    this.cleanUp.push(peer.route(tagIn, (frame) => rounds.take(frame)));
-    this.rounds = rounds;
+    this.cleanUp.push(() => evaluation.close());
+    this.evaluation = evaluation;
     this.peer = peer;
     this.watch?.enter(starvedBy);
-    supply.start();
+    evaluation.prepare();
   }
 
   /** A model may be set up anew while a request is on its way: what counts is what the randomness was made for. */
@@ -398,11 +360,11 @@ export class Session {
 
   /** Says hello once the randomness is prepared, and starts the rounds once the other server has said the same. */
   private begin(): void {
-    const { hello, dealt, run, party, supply, rounds, request, peer } = this;
-    if (this.begun !== undefined || !dealt || !run || !party || !rounds || !request || !peer) return;
+    const { hello, dealt, run, evaluation, request, peer } = this;
+    if (!dealt || !run || !evaluation || evaluation.begun || !request || !peer) return;
     // now: neither of them sends what is missing
     if (hello && dealt.peer && hello.deal !== dealt.deal) throw dealtApart(this.servedId);
-    if (!supply?.ready) return;
+    if (!evaluation.ready) return;
     if (!this.greeted) {
       this.greeted = true;
       const nonce = hex(this.nonce);
@@ -419,40 +381,26 @@ export class Session {
       request.prepared?.onReady();
       return;
     }
-    this.begun = performance.now();
     this.context.log.debug({ ...this.names, deal: dealt.deal }, "rounds begin");
     this.watch?.enter("compute");
     this.watch?.enterPhase("rounds");
-    const { party: index } = this.context;
     const theirs = Buffer.from(hello.nonce, "hex");
-    const nonces: [Uint8Array, Uint8Array] = index === 0 ? [this.nonce, theirs] : [theirs, this.nonce];
-    const refresh = outputStream(this.context.ring, nonces);
+    const nonces =
+      this.context.party === 0 ? ([this.nonce, theirs] as const) : ([theirs, this.nonce] as const);
     const { carried } = this;
     this.carried = new Map();
-    party.begin(request.input, refresh, carried);
-    rounds.start();
+    evaluation.begin(request.input, nonces, carried);
   }
 
   private finish(output: Uint8Array): void {
-    const { request, rounds, supply, begun, party } = this;
-    if (this.ended || !request?.input || !rounds || !party || begun === undefined) return;
-    const stats: ServerStats = {
-      onlineMs: performance.now() - begun,
-      offlineMs: begun - request.arrived,
-      rounds: rounds.count,
-      onlineBytes: rounds.sentBytes,
-      offlineBytes: this.dealtBytes + (supply?.bytes ?? 0),
-      saw: {
-        input: hex(request.input.subarray(0, SAW_BYTES)),
-        message: hex(rounds.saw.subarray(0, request.look ?? SAW_BYTES)),
-      },
-      ...(request.roundTimes ? { roundTimes: roundTimes(this.roundEnds) } : {}),
-    };
-    const carried = party.carry();
+    const { request, evaluation } = this;
+    if (this.ended || !request?.input || !evaluation) return;
+    const stats = evaluation.stats(request);
+    const carried = evaluation.party.carry();
     this.end();
-    this.watch?.end(undefined, { "sotto.rounds": rounds.count, "sotto.bytes": rounds.sentBytes });
-    const { onlineMs, offlineMs, onlineBytes, offlineBytes } = stats;
-    const counts = { rounds: rounds.count, onlineMs, offlineMs, onlineBytes, offlineBytes };
+    const { rounds, onlineMs, offlineMs, onlineBytes, offlineBytes } = stats;
+    this.watch?.end(undefined, { "sotto.rounds": rounds, "sotto.bytes": onlineBytes });
+    const counts = { rounds, onlineMs, offlineMs, onlineBytes, offlineBytes };
     this.context.log.info({ ...this.names, model: request.model, ...counts }, "session done");
     const version = this.setUp?.model.deployment ?? "";
     this.waiter?.resolve({ output, stats, version, carried });
@@ -463,11 +411,9 @@ export class Session {
     this.ended = true;
     this.undoDealer();
     this.patience.end();
-    this.rounds?.stop();
     // the last made is undone first: streams and Party before what they stand on
     for (const undo of this.cleanUp.reverse()) undo();
     this.cleanUp.length = 0;
-    this.party = undefined;
     this.dealt = undefined;
     dropCarried(this.context.ring, this.carried);
   }
@@ -507,14 +453,14 @@ export class Session {
   }
 
   private dealerLost(error: SottoError): void {
-    const { party, run } = this;
+    const { evaluation, run } = this;
     // needed until the last correction, or for the seed alone
-    if (party && run && (!this.corrected || party.stagesPrepared === run.stages)) return;
+    if (evaluation && run && (!this.corrected || evaluation.party.stagesPrepared === run.stages)) return;
     this.fail(dealerLost(this.context.connections.name("dealer"), error));
   }
 
   private wait() {
-    const { servedId, request, dealt, begun, greeted, rounds, party, context, other } = this;
+    const { servedId, request, dealt, greeted, evaluation, context, other } = this;
     return waitOf({
       session: servedId,
       index: context.party,
@@ -525,9 +471,9 @@ export class Session {
       idle: this.isWaiting && !this.serves && greeted && this.hello !== undefined,
       dealt: dealt !== undefined,
       greeted,
-      rounds: begun === undefined ? undefined : rounds,
+      rounds: evaluation?.begun ? evaluation.rounds : undefined,
       pooled: this.serves !== undefined,
-      stage: party?.stagesPrepared,
+      stage: evaluation?.party.stagesPrepared,
     });
   }
 }
