@@ -2,7 +2,6 @@
 import { compile, instantiate, prepareInputs, Ring, shareInputs, systemRandom } from "@sotto/core";
 import { deployTogether } from "@sotto/core/testing";
 import { importOnnx } from "@sotto/model/onnx";
-import { keyStreams } from "@sotto/server";
 import { lockStep } from "./lock-step.js";
 import { medianTimes, OperationClock, type OperationTimes, type Phase } from "./operation-clock.js";
 import { type Spread, spread } from "./statistics.js";
@@ -23,7 +22,7 @@ export interface LocalWork {
 const REST = "messages and the rest";
 
 export async function localWork({ onnx, x }: Material, w: Workload): Promise<LocalWork> {
-  const ring = await Ring.create(keyStreams);
+  const ring = await Ring.create();
   const compiled = compile(importOnnx(onnx), { range: INPUT_RANGE });
   const network = instantiate(compiled.plan, {});
   const deployment = deployTogether(ring, compiled, systemRandom);

@@ -82,7 +82,7 @@ export function kernelCases(ring: Ring): KernelCase[] {
       name: "chacha20",
       per: "word",
       count: N,
-      run: () => k.chacha20(out, N / 32, key, 0, 1, 2, 3),
+      run: () => k.chacha20(out, N / 32, key, 1, 2, 3),
     },
     {
       name: "multiplyAdd",

@@ -157,23 +157,15 @@ export function setConstants(state: usize): void {
 const state = memory.data(256, 16);
 const made = memory.data(256, 16);
 
-/** Writes the key stream of (key, nonce) from a block on, in whole groups of 256 bytes. key: 32 bytes. */
-export function chacha20(
-  dst: usize,
-  groups: i32,
-  key: usize,
-  block: i32,
-  nonce0: i32,
-  nonce1: i32,
-  nonce2: i32,
-): void {
+/** Writes the key stream of (key, nonce) from block 0 on, in whole groups of 256 bytes. key: 32 bytes. */
+export function chacha20(dst: usize, groups: i32, key: usize, nonce0: i32, nonce1: i32, nonce2: i32): void {
   setConstants(state);
   for (let i: usize = 0; i < 8; i++) v128.store(state + (i << 4), v128.load32_splat(key + (i << 2)), 64);
   v128.store(state, i32x4.splat(nonce0), 208);
   v128.store(state, i32x4.splat(nonce1), 224);
   v128.store(state, i32x4.splat(nonce2), 240);
   for (let g = 0; g < groups; g++) {
-    v128.store(state, i32x4.add(i32x4.splat(block + (g << 2)), i32x4(0, 1, 2, 3)), 192);
+    v128.store(state, i32x4.add(i32x4.splat(g << 2), i32x4(0, 1, 2, 3)), 192);
     blocks(made, state);
     for (let i: usize = 0; i < 4; i++) {
       const from = made + (i << 6);

@@ -24,7 +24,6 @@ export { type ChunkKind, Streaming, type StreamShape } from "./plan/stream.js";
 export { gruFunctions } from "./plan/walk/gru.js";
 export { inputBytesOpened } from "./program/first-opening.js";
 export { type Program, roundBytes, rounds } from "./program/program.js";
-export { type KeyStreams, kernelKeyStreams } from "./random/key-stream.js";
 export { SEED_BYTES, Stream } from "./random/stream.js";
 export { type RandomBytes, systemRandom } from "./random/system.js";
 export { packedBytes } from "./ring/packed.js";

@@ -17,7 +17,6 @@ export {
   type ServerConfig,
 } from "./config.js";
 export { type DaemonOptions, type RunningDealer, startDealer } from "./dealer/start.js";
-export { keyStreams } from "./key-stream.js";
 export type { Logger } from "./log.js";
 export type { ServerStats } from "./party/session-types.js";
 export { type RunningServer, startServer } from "./party/start.js";

@@ -9,8 +9,8 @@ import { CONTROL_TAG, HEADER_BYTES, ROLES, writeHeader } from "./frame.js";
 import { issuesText } from "./issues.js";
 import { readJson } from "./json.js";
 
-/** Raised when frames, messages or the streams of a seed change their meaning. */
-export const PROTOCOL_VERSION = 3;
+/** Raised when frames or messages change their meaning. */
+export const PROTOCOL_VERSION = 2;
 
 /** Longest name of a model; a name is also a file's name. */
 export const modelName = z

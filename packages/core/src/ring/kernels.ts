@@ -25,15 +25,7 @@ export interface Kernels {
   multiplyAdd(out: Pointer, W: Pointer, x: Pointer, rows: number, outer: number, inner: number): void;
   splitLimbs(dst: Pointer, src: Pointer, rows: number, inner: number): void;
   multiplyAddLimbs(out: Pointer, W: Pointer, x: Pointer, rows: number, outer: number, inner: number): void;
-  chacha20(
-    dst: Pointer,
-    groups: number,
-    key: Pointer,
-    block: number,
-    nonce0: number,
-    nonce1: number,
-    nonce2: number,
-  ): void;
+  chacha20(dst: Pointer, groups: number, key: Pointer, nonce0: number, nonce1: number, nonce2: number): void;
   select(
     out: Pointer,
     xhat: Pointer,

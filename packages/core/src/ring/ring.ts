@@ -5,7 +5,6 @@
  * and whoever needs the canonical value reduces. docs/protocol.md, "Notation".
  */
 import { SottoError } from "../errors.js";
-import { type KeyStreams, kernelKeyStreams } from "../random/key-stream.js";
 import { instantiateKernels, type Kernels } from "./kernels.js";
 
 /** Words that kernels may touch beyond a vector's end (packing, groups of key stream). */
@@ -44,21 +43,18 @@ export class Vector {
 /** The memory of one process or page, and the kernels over it. */
 export class Ring {
   readonly kernels: Kernels;
-  readonly keyStreams: KeyStreams;
   private readonly free = new Map<number, number[]>();
   private top: number;
   private inUse = 0;
   private heapView = new Uint8Array(0);
 
-  private constructor(kernels: Kernels, keyStreams: KeyStreams) {
+  private constructor(kernels: Kernels) {
     this.kernels = kernels;
-    this.keyStreams = keyStreams;
     this.top = (kernels.heapBase() + 255) & ~255;
   }
 
-  /** @param keyStreams what streams are made of: the kernel, or something that gives the same and is faster where this runs. */
-  static async create(keyStreams: KeyStreams = kernelKeyStreams): Promise<Ring> {
-    return new Ring(await instantiateKernels(), keyStreams);
+  static async create(): Promise<Ring> {
+    return new Ring(await instantiateKernels());
   }
 
   /** Bytes allocated and not freed. */

@@ -24,7 +24,6 @@ import {
   type DealerGroup,
   type DealJob,
   DealtAlready,
-  type Pair,
   type QueuedDeal,
   type SharedSetUp,
 } from "./group.js";

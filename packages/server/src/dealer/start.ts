@@ -4,7 +4,6 @@ import { asSottoError, greet, heartbeat, type Link } from "@sotto/wire";
 import { listen, readIdentity } from "@sotto/wire/node";
 import { checkDealerConfig, type DealerConfig } from "../config.js";
 import { within } from "../drain.js";
-import { keyStreams } from "../key-stream.js";
 import { type Logger, makeLog } from "../log.js";
 import { observe } from "../observe/index.js";
 import { Tally } from "../observe/tally.js";
@@ -42,7 +41,7 @@ export async function startDealer(config: DealerConfig, options: DaemonOptions =
   const { heartbeatMs, drainMs, setUpBytes } = checked.limits;
   const log = options.log ?? makeLog("dealer", checked.log?.level);
   const identity = readIdentity(checked.tls, "dealer");
-  const ring = options.ring ?? (await Ring.create(keyStreams));
+  const ring = options.ring ?? (await Ring.create());
   const tally = new Tally();
   const desk = new Desk(ring, options.random ?? systemRandom, log, tally, undefined, setUpBytes);
   const self = { role: "dealer", boot: newId() } as const;

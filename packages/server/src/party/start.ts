@@ -11,7 +11,6 @@ import { Uploads } from "../clients/uploads.js";
 import { type CheckedServerConfig, checkServerConfig, type ServerConfig } from "../config.js";
 import type { DaemonOptions } from "../dealer/start.js";
 import { within } from "../drain.js";
-import { keyStreams } from "../key-stream.js";
 import { type Logger, makeLog } from "../log.js";
 import { observe } from "../observe/index.js";
 import { Tally } from "../observe/tally.js";
@@ -54,7 +53,7 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
   }
   const log = (options.log ?? makeLog(`server-${party}`, checked.log?.level)).child({ party });
   const identity = readIdentity(checked.tls, `server-${party}`);
-  const ring = options.ring ?? (await Ring.create(keyStreams));
+  const ring = options.ring ?? (await Ring.create());
   const {
     sessionTimeoutMs: timeoutMs,
     roundTimeoutMs,

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { instantiate, planHash, Ring, reconstruct, shareTensors, systemRandom } from "@sotto/core";
 import { encodeBundle, greet, type Link, memoryPair, type Role } from "@sotto/wire";
 import { Desk } from "../dealer/desk.js";
-import { keyStreams } from "../key-stream.js";
 import { makeLog } from "../log.js";
 import { Tally } from "../observe/tally.js";
 import { newId } from "../parties.js";
@@ -105,8 +104,7 @@ export class MemoryCluster {
       const write = (...given: unknown[]) => onLog(JSON.stringify(given));
       Object.assign(log, { trace: write, debug: write, info: write, warn: write, error: write });
     }
-    // servers need not make their streams in the same way
-    const rings = [await Ring.create(keyStreams), await Ring.create(), await Ring.create(keyStreams)];
+    const rings = [await Ring.create(), await Ring.create(), await Ring.create()];
     const server = async (party: 0 | 1) => {
       const models = await Models.load(join(dir, String(party)), party, log);
       return new MemoryServer(party, rings[party]!, models, log, timeoutMs);

@@ -7,7 +7,6 @@ import { Desk } from "../dealer/desk.js";
 import type { DealerGroup } from "../dealer/group.js";
 import type { DaemonOptions, RunningDealer } from "../dealer/start.js";
 import { within } from "../drain.js";
-import { keyStreams } from "../key-stream.js";
 import { makeLog } from "../log.js";
 import { listenForMetrics } from "../observe/listener.js";
 import { makeRegistry } from "../observe/registry.js";
@@ -33,7 +32,7 @@ export async function startDealerWorker(
   const version = workers.version ?? VERSION;
   const log = (options.log ?? makeLog("dealer", config.log?.level)).child({ worker: self.boot.slice(0, 8) });
   const identity = readIdentity(config.tls, "dealer");
-  const ring = options.ring ?? (await Ring.create(keyStreams));
+  const ring = options.ring ?? (await Ring.create());
   const nats = await Nats.connect(workers.nats, "dealer", log);
   const tally = new Tally();
   const finder = new SetUpFinder({ nats, others: () => registry?.others });

@@ -10,7 +10,6 @@ import { Uploads } from "../clients/uploads.js";
 import type { CheckedServerConfig } from "../config.js";
 import type { DaemonOptions } from "../dealer/start.js";
 import { within } from "../drain.js";
-import { keyStreams } from "../key-stream.js";
 import { makeLog } from "../log.js";
 import { listenForMetrics } from "../observe/listener.js";
 import { makeRegistry } from "../observe/registry.js";
@@ -47,7 +46,7 @@ export async function startServerWorker(
     worker: self.boot.slice(0, 8),
   });
   const identity = readIdentity(config.tls, role);
-  const ring = options.ring ?? (await Ring.create(keyStreams));
+  const ring = options.ring ?? (await Ring.create());
   const key = StorageKey.fromEnvironment(options.env);
   const models = await Models.load(config.data, party, log, { key });
   const nats = await Nats.connect(workers.nats, role, log);

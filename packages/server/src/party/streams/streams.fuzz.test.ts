@@ -224,7 +224,8 @@ describe("streams of somebody hostile", () => {
     expect(await works()).toBe("works");
     expect(outcomes.filter((outcome) => outcome === "internal")).toEqual([]);
     expect(codes.size).toBeGreaterThan(0);
-    expect(mutations).toBeGreaterThan(RUNS);
+    // random: what each run has at the least, less what ended before its turn
+    expect(mutations).toBeGreaterThan((RUNS * CONVERSATIONS) / 2);
     expect(answered).toBeGreaterThan(0);
     if (process.env.SOTTO_LONG || process.env.SOTTO_TEST_LOG)
       console.log(`${mutations} mutations, errors stated`, codes);
