@@ -75,30 +75,32 @@ export class Dealer {
     return corrections;
   }
 
-  /** The same, at places of `nextBytes` bytes. */
+  /** The same, at places of `nextBytes` bytes. @throws SottoError internal for others, before anything is drawn. */
   dealInto(places: readonly [Uint8Array, Uint8Array]): void {
     const bytes = this.nextBytes;
+    const lengths = (of: readonly { length: number }[]) => of.map(({ length }) => length).join(" and ");
+    if (lengths(places) !== bytes.join(" and "))
+      throw new SottoError("internal", `places of ${lengths(places)} bytes; expected ${bytes.join(" and ")}`);
     const index = this.nextStage++;
-    this.common = new Packer(this.ring, bytes[0]);
-    this.out = new Packer(this.ring, bytes[1]);
-    for (const node of stageNodes(this.program.stages[index]!)) {
-      operation(node).deal(node, this);
-      for (const id of this.program.lastUse[node.id] ?? []) this.drop(id);
-    }
-    const packers = [this.common, this.out];
-    this.common = undefined;
-    this.out = undefined;
-    packers.forEach((packer, server) => {
-      const { length } = packer;
-      if (length === bytes[server] && length === places[server]!.length) packer.takeInto(places[server]!);
-      else {
-        packer.take();
-        throw new SottoError(
-          "internal",
-          `stage ${index}: ${length} bytes dealt for server ${server}, ${bytes[server]} declared`,
-        );
+    const packers = [new Packer(this.ring, bytes[0]), new Packer(this.ring, bytes[1])] as const;
+    [this.common, this.out] = packers;
+    try {
+      for (const node of stageNodes(this.program.stages[index]!)) {
+        operation(node).deal(node, this);
+        for (const id of this.program.lastUse[node.id] ?? []) this.drop(id);
       }
-    });
+      if (lengths(packers) !== bytes.join(" and ")) {
+        const declared = `${bytes.join(" and ")} bytes declared for server 0 and 1`;
+        throw new SottoError("internal", `stage ${index}: ${declared}, ${lengths(packers)} dealt`);
+      }
+      packers.forEach((packer, server) => {
+        packer.copyTo(places[server]!);
+      });
+    } finally {
+      for (const packer of packers) packer.free();
+      this.common = undefined;
+      this.out = undefined;
+    }
   }
 
   /** A fresh mask for an opening: the sum of both servers' streams, mod the opening's modulus. */
@@ -197,9 +199,6 @@ export class Dealer {
       list.forEach((_, id) => {
         this.drop(id);
       });
-    for (const packer of [this.out, this.common]) packer?.take();
-    this.out = undefined;
-    this.common = undefined;
     for (const source of [
       ...(Object.values(this.server0) as Source[]),
       ...(Object.values(this.server1) as Source[]),

@@ -53,6 +53,16 @@ describe("correlated randomness", () => {
     expect(() => parties[1].prepare(new Uint8Array(0))).toThrow(/more corrections than stages/);
   });
 
+  it("is not drawn for places of another size", () => {
+    const { dealer } = players();
+    const [a, b] = dealer.nextBytes;
+    const before = ring.bytesInUse;
+    const wrong = [new Uint8Array(a), new Uint8Array(b + 1)] as const;
+    expect(() => dealer.dealInto(wrong)).toThrow(`places of ${a} and ${b + 1} bytes; expected ${a} and ${b}`);
+    expect(ring.bytesInUse).toBe(before);
+    expect(dealer.deal()[1].length).toBe(b);
+  });
+
   it("is refused at another length before any of it is drawn", () => {
     for (const change of [-1, 1, -Infinity]) {
       const { dealer, parties } = players();

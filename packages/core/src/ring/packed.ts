@@ -36,16 +36,20 @@ export class Packer {
     return this.at;
   }
 
-  /** Puts the message at a place of `length` bytes. Frees the rest. */
-  takeInto(place: Uint8Array): void {
+  /** Puts the message at a place of `length` bytes. */
+  copyTo(place: Uint8Array): void {
     place.set(this.ring.bytes(this.scratch, this.at));
+  }
+
+  free(): void {
     this.scratch.free();
   }
 
   /** The message, with `room` bytes left free in front. Frees the rest. */
   take(room = 0): Uint8Array {
     const out = new Uint8Array(room + this.at);
-    this.takeInto(out.subarray(room));
+    this.copyTo(out.subarray(room));
+    this.free();
     return out;
   }
 }

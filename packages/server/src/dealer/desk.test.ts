@@ -1,5 +1,15 @@
 /** The dealer over channels in memory: who may ask for what, and how often. */
-import { compile, PLAN_VERSION, planHash, Ring, runHash, systemRandom } from "@sotto/core";
+import {
+  compile,
+  Dealer,
+  DealerSetup,
+  instantiate,
+  PLAN_VERSION,
+  planHash,
+  Ring,
+  runHash,
+  systemRandom,
+} from "@sotto/core";
 import { randomGru } from "@sotto/core/testing";
 import {
   type ControlMessage,
@@ -80,6 +90,33 @@ describe("the dealer", () => {
     servers[1].control({ type: "credit", deal: dealt.deal, stages: 3 });
     await turn();
     expect(frames.map((f) => f.number)).toEqual([0, 1, 2]);
+  });
+
+  it("puts into frames just what a dealer deals from the seeds that it has told", async () => {
+    const wan = { ...plan, profile: "wan" as const };
+    const setup = await setUp(wan);
+    const dealt = await deal(setup, newId(), planHash(wan));
+    const seedOf = (server: 0 | 1, type: "setup-seed" | "dealt") => {
+      const told = heard[server].filter((m) => m.type === type).at(-1);
+      return Buffer.from(told?.type === type ? told.seed : "", "hex");
+    };
+    const seedsOf = (type: "setup-seed" | "dealt") => [seedOf(0, type), seedOf(1, type)] as const;
+    const { program } = instantiate(wan, {});
+    const masks = DealerSetup.fromSeeds(ring, wan, seedsOf("setup-seed"));
+    const dealer = Dealer.fromSeeds(ring, program, masks, seedsOf("dealt"));
+    const frames: [Uint8Array[], Uint8Array[]] = [[], []];
+    for (const i of [0, 1] as const) {
+      const tag = frameTag("corrections", dealt.deal, runHash(wan, {}), "dealer", `server-${i}`);
+      servers[i].route(tag, ({ payload }) => frames[i].push(payload.slice()));
+      servers[i].control({ type: "credit", deal: dealt.deal, stages: program.stages.length });
+    }
+    await expect.poll(() => frames[1].length).toBe(program.stages.length);
+    for (let stage = 0; !dealer.done; stage++) {
+      const [toA, toB] = dealer.deal();
+      expect(Buffer.from(toA).equals(frames[0][stage]!)).toBe(true);
+      expect(Buffer.from(toB).equals(frames[1][stage]!)).toBe(true);
+    }
+    dealer.close();
   });
 
   it("streams corrections for both servers as far as both have granted", async () => {

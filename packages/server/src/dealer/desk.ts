@@ -20,13 +20,7 @@ import { hex } from "../parties.js";
 import { type Run, Runs } from "../runs.js";
 import { Seen } from "../seen.js";
 import { Dealing } from "./dealing.js";
-import {
-  type DealerGroup,
-  type DealJob,
-  DealtAlready,
-  type QueuedDeal,
-  type SharedSetUp,
-} from "./group.js";
+import { type DealerGroup, type DealJob, DealtAlready, type QueuedDeal, type SharedSetUp } from "./group.js";
 import { ServerLinks, type ServerRole } from "./server-links.js";
 import { DealerSetUps, type DealtSetUp } from "./set-ups.js";
 

@@ -1,5 +1,7 @@
 /** `workers` of a daemon's configuration: with it, the process is one of several of its party. docs/scaling.md */
+import { PROTOCOL_VERSION } from "@sotto/wire";
 import { z } from "zod";
+import { VERSION } from "../version.js";
 
 const path = z.string().min(1);
 
@@ -20,8 +22,8 @@ export const workersConfig = z.strictObject({
   nats,
   /** Host under which the other parties and the front reach this process; that of `listen` and `http` by default. */
   advertise: z.string().min(1).optional(),
-  /** Workers of one version work with each other; that of the software by default. */
-  version: z.string().min(1).max(100).optional(),
+  /** Workers of one version work with each other; by default that of the software and of its protocol. */
+  version: z.string().min(1).max(100).default(`${VERSION}/${PROTOCOL_VERSION}`),
 });
 
 export type NatsConfig = z.output<typeof nats>;

@@ -12,7 +12,6 @@ import { listenForMetrics } from "../observe/listener.js";
 import { makeRegistry } from "../observe/registry.js";
 import { Tally } from "../observe/tally.js";
 import { CONNECT_TIMEOUT_MS, newId } from "../parties.js";
-import { VERSION } from "../version.js";
 import type { WorkersConfig } from "./config.js";
 import { Deals } from "./deals.js";
 import { answerForMetrics } from "./figures.js";
@@ -29,7 +28,7 @@ export async function startDealerWorker(
 ): Promise<RunningDealer> {
   const { heartbeatMs, drainMs } = config.limits;
   const self = { role: "dealer", boot: newId() } as const;
-  const version = workers.version ?? VERSION;
+  const { version } = workers;
   const log = (options.log ?? makeLog("dealer", config.log?.level)).child({ worker: self.boot.slice(0, 8) });
   const identity = readIdentity(config.tls, "dealer");
   const ring = options.ring ?? (await Ring.create());

@@ -21,7 +21,6 @@ import { Models } from "../party/models.js";
 import { defined, type RunningServer } from "../party/start.js";
 import { StorageKey } from "../party/storage-key.js";
 import { Runs } from "../runs.js";
-import { VERSION } from "../version.js";
 import type { WorkersConfig } from "./config.js";
 import { answerForMetrics } from "./figures.js";
 import { Lanes } from "./lanes.js";
@@ -40,7 +39,7 @@ export async function startServerWorker(
   const { party, limits } = config;
   const role = party === 0 ? "server-0" : "server-1";
   const self = { role, boot: newId() } as const;
-  const version = workers.version ?? VERSION;
+  const { version } = workers;
   const log = (options.log ?? makeLog(role, config.log?.level)).child({
     party,
     worker: self.boot.slice(0, 8),
