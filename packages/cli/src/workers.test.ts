@@ -16,7 +16,7 @@ const STEPS = 24;
 const INPUTS = 4;
 const CLIENTS = 4;
 /** Nothing takes so long; a slow machine may take a while. */
-const HANG_MS = 900_000;
+const HANG_MS = 400_000;
 
 const compiled = compile(randomGru({ seed: 1, hidden: 8, inputSize: INPUTS, steps: STEPS, head: 3 }));
 const { program } = instantiate(compiled.plan, {});
@@ -174,9 +174,11 @@ describe.skipIf(!installed && !process.env.CI)("parties of several workers", () 
         await stream?.step(step(0));
         await cluster.nats[party].stop();
         // what was dealt ahead of demand is served first
-        await expect
-          .poll(() => once(0).then(() => "a result", describeError), { timeout: HANG_MS })
-          .toMatch(/^unreachable: .*NATS.*try again/);
+        let outcome = "";
+        while (!/NATS.*try again/.test(outcome)) {
+          outcome = await once(0).then(() => "a result", describeError);
+          expect(outcome).toMatch(/^(a result$|unreachable: )/);
+        }
         for (let i = 1; i < 6; i++) await stream?.step(step(i));
         await stream?.close();
         const waiting = Promise.all([once(1000), once(1000)]);
