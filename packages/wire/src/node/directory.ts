@@ -22,6 +22,13 @@ export function makeDirectory(path: string, mode?: number): string | undefined {
   return made ?? path;
 }
 
+/** False for what is not there, also below a file: versions of Node differ in whether that is thrown. */
 function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return false;
+    throw error;
+  }
 }
