@@ -19,6 +19,7 @@ const ALL = [
   "packages/*/test/**/*.test.ts",
   "examples/*/src/**/*.test.ts",
   "apps/*/src/**/*.test.ts",
+  "apps/*/page/src/**/*.test.ts",
   "bench/src/**/*.test.ts",
   "experiments/src/**/*.test.ts",
   "docs/site/src/**/*.test.ts",

@@ -154,8 +154,11 @@ describe.skipIf(missing)("in Chromium", () => {
       await open("/cluster.json");
       await page.addInitScript(() => {
         const replayed = new Set<string>();
-        Object.assign(globalThis, { replayed });
+        const totals = new Set<string>();
+        Object.assign(globalThis, { replayed, totals });
         new MutationObserver(() => {
+          const total = document.querySelector(".figure dd")?.textContent;
+          if (total) totals.add(total);
           const text = document.querySelector(".replay p")?.textContent ?? "";
           if (/^Replay, ([0-9.]+ times slower than|as fast as) it was: round \d+ of 321/.test(text))
             replayed.add(text);
@@ -173,13 +176,25 @@ describe.skipIf(missing)("in Chromium", () => {
       await replay();
       expect(await told.textContent()).toMatch(/^Each mark is 2 rounds.*; 321 rounds in \d+ ms$/);
       expect(await page.locator(".figure dd").first().textContent()).toBe("321");
-      await page.getByRole("button", { name: "Replay the rounds" }).click();
+      const again = page.getByRole("button", { name: "Replay the rounds" });
+      await again.click();
       await replay();
-      // whoever wants no motion sees the end at once
+      // the rounds of all runs stay what they are
+      const totals = () =>
+        page.evaluate(() => [...(globalThis as unknown as { totals: Set<string> }).totals]);
+      expect(await totals()).toEqual(["0", "321"]);
+      // whoever wants no motion sees the end at once, of every run, and a replay only of the run that it is asked of
       await page.emulateMedia({ reducedMotion: "reduce" });
       await page.reload();
       await page.waitForSelector(".replay");
       expect(await told.textContent()).toMatch(/rounds in/);
+      await again.click();
+      await replay();
+      await page.getByRole("button", { name: "Run the same again" }).click();
+      await page.locator(".figure dd").first().getByText("642").waitFor();
+      await page.locator(".figure.busy").waitFor({ state: "detached" });
+      expect(await told.textContent()).toMatch(/rounds in/);
+      expect(await totals()).toEqual(["0", "321", "642"]);
     });
 
     it("shows the plaintext model's answer when it is asked for, and loads it only then", async () => {

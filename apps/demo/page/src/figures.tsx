@@ -1,5 +1,4 @@
 /** What a run cost: rounds, bytes, milliseconds, and where the time went. */
-import { useReplay } from "./replay.js";
 import { Rounds } from "./rounds.js";
 import type { Run } from "./run.js";
 import { bytes, ms } from "./words.js";
@@ -13,16 +12,10 @@ export interface FiguresProps {
 
 export function Figures({ run, rounds, running }: FiguresProps) {
   const stats = run?.stats;
-  const replay = useReplay(stats);
-  const shown = stats && replay ? rounds - stats.rounds + replay.round : rounds;
   return (
     <section class="figures" aria-label="What it cost">
       <dl>
-        <Figure
-          name="Rounds, so far"
-          value={shown.toLocaleString("en")}
-          busy={running || replay?.playing === true}
-        />
+        <Figure name="Rounds, so far" value={rounds.toLocaleString("en")} busy={running} />
         <Figure name="Rounds, this run" value={stats ? String(stats.rounds) : "–"} />
         <Figure name="Server to server" value={stats ? `2 × ${bytes(stats.onlineBytes)}` : "–"} />
         <Figure
@@ -33,9 +26,7 @@ export function Figures({ run, rounds, running }: FiguresProps) {
         <Figure name="In all" value={stats ? ms(stats.totalMs) : "–"} />
       </dl>
       {stats && <Where run={run!} />}
-      {stats?.roundTimes && replay && (
-        <Rounds times={stats.roundTimes} rounds={stats.rounds} replay={replay} />
-      )}
+      {stats?.roundTimes && <Rounds times={stats.roundTimes} rounds={stats.rounds} />}
     </section>
   );
 }

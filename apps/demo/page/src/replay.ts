@@ -1,5 +1,5 @@
 /** The rounds of a run, once more and slowly: they are over long before an eye could follow them. */
-import type { InferStats, RoundTimes } from "@sotto/client";
+import type { RoundTimes } from "@sotto/client";
 import { useCallback, useEffect, useState } from "preact/hooks";
 
 /** How long a replay takes; a run that took longer is shown as fast as it was. */
@@ -24,18 +24,18 @@ export function roundAt({ every, ms }: RoundTimes, rounds: number, at: number): 
   return told === ms.length ? rounds : told * every;
 }
 
-/** Plays when there is a new run, unless the visitor wants no motion. */
-export function useReplay(stats: InferStats | undefined): Replay | undefined {
-  const times = stats?.roundTimes;
-  const totalMs = times?.ms.at(-1) ?? 0;
+/** Plays when there is a new run, unless the visitor wants no motion: then each only when it is asked for. */
+export function useReplay(times: RoundTimes, rounds: number): Replay {
+  const totalMs = times.ms.at(-1) ?? 0;
   const slower = Math.max(1, REPLAY_MS / Math.max(totalMs, 1));
   // of which run it is: the first picture of a new one is its beginning
-  const [at, setAt] = useState<{ times: RoundTimes | undefined; ms: number }>({ times: undefined, ms: 0 });
-  const [count, setCount] = useState(0);
+  const [at, setAt] = useState({ times, ms: 0 });
+  const [asked, setAsked] = useState({ times, count: 0 });
+  const count = asked.times === times ? asked.count : 0;
   const still = count === 0 && matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const again = useCallback(() => setCount((n) => n + 1), []);
+  const again = useCallback(() => setAsked({ times, count: count + 1 }), [times, count]);
   useEffect(() => {
-    if (!times || still) return;
+    if (still) return;
     const began = performance.now();
     let frame = 0;
     const tick = () => {
@@ -46,8 +46,6 @@ export function useReplay(stats: InferStats | undefined): Replay | undefined {
     tick();
     return () => cancelAnimationFrame(frame);
   }, [times, count, still]);
-  if (!times || !stats) return undefined;
   const ms = still ? totalMs : at.times === times ? at.ms : 0;
-  const round = roundAt(times, stats.rounds, ms);
-  return { round, ms, totalMs, playing: ms < totalMs, slower, again };
+  return { round: roundAt(times, rounds, ms), ms, totalMs, playing: ms < totalMs, slower, again };
 }

@@ -1,7 +1,7 @@
 /** A mark for each round at the time when it was over, and a replay that runs along them. */
 import type { RoundTimes } from "@sotto/client";
 import { useMemo } from "preact/hooks";
-import type { Replay } from "./replay.js";
+import { useReplay } from "./replay.js";
 import { ms } from "./words.js";
 
 /** Of the drawing, which is stretched to its place. */
@@ -10,13 +10,12 @@ const WIDTH = 1000;
 export interface RoundsProps {
   times: RoundTimes;
   rounds: number;
-  replay: Replay;
 }
 
-export function Rounds({ times, rounds, replay }: RoundsProps) {
-  const { round, totalMs, playing, slower, again } = replay;
+export function Rounds({ times, rounds }: RoundsProps) {
+  const { round, ms: at, totalMs, playing, slower, again } = useReplay(times, rounds);
   const marks = useMemo(
-    () => times.ms.map((at) => `M${((WIDTH * at) / Math.max(totalMs, 1)).toFixed(1)} 0V10`).join(""),
+    () => times.ms.map((end) => `M${((WIDTH * end) / Math.max(totalMs, 1)).toFixed(1)} 0V10`).join(""),
     [times, totalMs],
   );
   const each = times.every === 1 ? "Each mark is a round" : `Each mark is ${times.every} rounds`;
@@ -27,14 +26,14 @@ export function Rounds({ times, rounds, replay }: RoundsProps) {
       <svg viewBox={`0 0 ${WIDTH} 10`} preserveAspectRatio="none" aria-hidden="true">
         <path class="mark" d={marks} />
         <clipPath id="played">
-          <rect width={(WIDTH * replay.ms) / Math.max(totalMs, 1) + 2} height="10" />
+          <rect width={(WIDTH * at) / Math.max(totalMs, 1) + 2} height="10" />
         </clipPath>
         <path class="mark played" d={marks} clip-path="url(#played)" />
       </svg>
       <p>
         {playing ? (
           <>
-            <strong>Replay, {speed} it was:</strong> round {round} of {rounds}, after {ms(replay.ms)}
+            <strong>Replay, {speed} it was:</strong> round {round} of {rounds}, after {ms(at)}
           </>
         ) : (
           <>
