@@ -1,5 +1,5 @@
 /** `npm run demo:load`: how long the page takes to load, in a browser that has not seen it. Its figures are in apps/demo/README.md. */
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import type { Browser } from "playwright-core";
 import { launchChromium } from "./chromium.js";
 import { startDemo } from "./demo.js";
@@ -26,7 +26,10 @@ export async function measureLoads(): Promise<void> {
     await load(browser, demo.url);
     const loads: Load[] = [];
     for (let i = 0; i < LOADS; i++) loads.push(await load(browser, demo.url));
-    process.stdout.write(`${LOADS} loads on ${cpus().length} cores of ${cpus()[0]?.model}\n`);
+    const average = loadavg()[0]!.toFixed(1);
+    process.stdout.write(
+      `${LOADS} loads on ${cpus().length} cores of ${cpus()[0]?.model}; load average at the end ${average}\n`,
+    );
     for (const key of ["painted", "usable", "answered"] as const) {
       const sorted = loads.map((one) => Math.round(one[key])).sort((a, b) => a - b);
       const [least, median, most] = [sorted[0], sorted[LOADS >> 1], sorted.at(-1)];

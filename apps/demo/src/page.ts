@@ -1,6 +1,6 @@
 /** The page: built by vite, and served by it. */
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ServerAddress } from "@sotto/client";
 import { SottoError } from "@sotto/core";
@@ -19,6 +19,8 @@ const BUILT = folder("../dist/page");
 const PAGE = folder("../page");
 /** Lists what the built page is made of. */
 const INPUTS = folder("../dist/page-inputs.json");
+/** How it is built. */
+const CONFIGURATION = fileURLToPath(import.meta.url);
 
 const inputs: Plugin = {
   name: "inputs",
@@ -53,17 +55,23 @@ const config: InlineConfig = {
 };
 
 /** Files that the built page is made of, from the page's own to those of the packages that it uses; none before it is built. */
-export function pageInputs(): string[] {
-  return existsSync(INPUTS) ? JSON.parse(readFileSync(INPUTS, "utf8")) : [];
+export function pageInputs(list = INPUTS): string[] {
+  return existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : [];
 }
 
 /** Builds the page, unless it is newer than what it is made of. */
 export async function buildPage(): Promise<void> {
-  const made = statSync(INPUTS, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const files = pageInputs();
+  if (!upToDate()) await build(config);
+}
+
+/** Whether a page is built, later than its inputs and its configuration were changed. */
+export function upToDate(built = BUILT, list = INPUTS, configuration = CONFIGURATION): boolean {
+  if (!existsSync(join(built, "index.html")) || !existsSync(list)) return false;
+  const made = modified(list);
+  const files = pageInputs(list);
   // a folder changes with what is added to it
-  const changed = [...files, ...files.map(dirname), PAGE].some((path) => modified(path) > made);
-  if (changed) await build(config);
+  const from = [...files, ...files.map(dirname), PAGE, configuration];
+  return from.every((path) => modified(path) <= made);
 }
 
 /** Infinite for what is gone. */
