@@ -3,6 +3,7 @@ import { compile, instantiate, prepareInputs } from "@sotto/core";
 import { importOnnx } from "@sotto/model";
 import { makeGruModel, writeOnnx } from "@sotto/model/testing";
 import { afterAll, describe, expect, it } from "vitest";
+import { called } from "./called.js";
 import { forClient } from "./commands/infer.js";
 import { executeHere } from "./testing/in-process.js";
 import { Workshop } from "./testing/sotto.js";
@@ -123,9 +124,9 @@ describe("usage", () => {
     ["an unknown command", ["rum"], /unknown command 'rum'/],
     ["no --input", ["run", model], /--input/],
     ["an input without --input", ["run", model, "x.npy"], /unexpected argument x.npy.*as --input x.npy\n/],
-    ["no cluster to watch", ["top"], /`sotto top cluster`/],
-    ["a wrong command of a command", ["models", "rm"], /hint: sotto models --help/],
-    ["a missing argument", ["token", "create"], /hint: sotto token create --help/],
+    ["no cluster to watch", ["top"], new RegExp(`\`${called()} top cluster\``)],
+    ["a wrong command of a command", ["models", "rm"], new RegExp(`hint: ${called()} models --help`)],
+    ["a missing argument", ["token", "create"], new RegExp(`hint: ${called()} token create --help`)],
     ["an unknown option", ["run", model, "--input", good, "--inptu", good], /unknown option '--inptu'/],
     ["an unknown option instead of --input", ["run", model, "--inptu", good], /unknown option '--inptu'/],
     [
@@ -168,17 +169,19 @@ describe("what is not there, or is something else", () => {
     [
       "a cluster file",
       ["infer", "--name", "m", "--cluster", missing, "--input", good],
-      /there is no such file; .*\n {2}hint: .*`sotto up DIR` writes the files of a cluster on this machine\n$/,
+      new RegExp(
+        `there is no such file; .*\n {2}hint: .*\`${called()} up DIR\` writes the files of a cluster on this machine\n$`,
+      ),
     ],
     [
       "a configuration",
       ["server", "--config", missing],
-      /there is no such file; .*\n {2}hint: .*`sotto up DIR` writes/,
+      new RegExp(`there is no such file; .*\n {2}hint: .*\`${called()} up DIR\` writes`),
     ],
     [
       "a file of tokens",
       ["token", "list", "--file", missing],
-      /there is no such file; .*\n {2}hint: is the path right\? `sotto token create/,
+      new RegExp(`there is no such file; .*\n {2}hint: is the path right\\? \`${called()} token create`),
     ],
     ["a model as a configuration", ["dealer", "--config", model], /it is no text; expected a YAML file\n$/],
   ])("%s: said with what to do", async (_, args, message) => {

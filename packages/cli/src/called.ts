@@ -8,6 +8,7 @@ export interface Calling {
   cwd: string;
 }
 
+/** Text to paste into a shell, up to the first word after the command. */
 export function called(
   { env, script, cwd }: Calling = { env: process.env, script: process.argv[1], cwd: process.cwd() },
 ): string {
@@ -17,6 +18,11 @@ export function called(
   const found = (env.PATH ?? "").split(delimiter).some((path) => path && resolve(path) === dirname(script));
   if (found) return "sotto";
   const near = relative(cwd, script);
-  const path = near.startsWith("..") ? script : near;
+  const path = shellWord(near.startsWith("..") ? script : near);
   return script.endsWith(".js") ? `node ${path}` : path;
+}
+
+/** A word as a shell takes it: quoted where it has a space or anything else that shells read. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

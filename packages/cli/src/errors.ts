@@ -1,6 +1,7 @@
 /** How errors reach the user: one line, a hint where there is one, and the exit code. */
 import { type ErrorCode, SottoError } from "@sotto/core";
 import { CommanderError } from "commander";
+import { called } from "./called.js";
 
 /** Exit codes, as --help documents them; a signal N ends the command with 128 + N. */
 export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
@@ -11,18 +12,21 @@ export class UsageError extends Error {
 }
 
 /** What to look at, for errors whose message cannot know that it is read by somebody at a terminal. */
-const HINTS: Partial<Record<ErrorCode, string>> = {
-  unreachable: "is every party up, and do the addresses in the cluster file match theirs?",
-  timeout: "raise --timeout, or look at `sotto inspect MODEL` for the rounds and bytes that the run needs",
+const HINTS: Partial<Record<ErrorCode, (sotto: string) => string>> = {
+  unreachable: () => "is every party up, and do the addresses in the cluster file match theirs?",
+  timeout: (sotto) =>
+    `raise --timeout, or look at \`${sotto} inspect MODEL\` for the rounds and bytes that the run needs`,
 };
 
-const NO_CONFIG = "is the path right? `sotto up DIR` writes the files of a cluster on this machine";
-const NO_TOKENS = "is the path right? `sotto token create NAME --file FILE` writes a file of tokens";
+const noConfig = (sotto: string) =>
+  `is the path right? \`${sotto} up DIR\` writes the files of a cluster on this machine`;
+const noTokens = (sotto: string) =>
+  `is the path right? \`${sotto} token create NAME --file FILE\` writes a file of tokens`;
 
 function hintFor({ code, cause }: SottoError, command: string | undefined): string | undefined {
   const missing = (cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
-  if (code !== "bad-config" || !missing) return HINTS[code];
-  return command === "token" ? NO_TOKENS : NO_CONFIG;
+  if (code !== "bad-config" || !missing) return HINTS[code]?.(called());
+  return (command === "token" ? noTokens : noConfig)(called());
 }
 
 /**

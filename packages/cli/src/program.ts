@@ -1,5 +1,6 @@
 /** The command line as a whole. */
 import { Command } from "commander";
+import { called } from "./called.js";
 
 const EXIT_CODES = `
 Exit codes:
@@ -39,7 +40,7 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
 
 /** @param name the first word of the command line: if it is a command, the others are left out. */
 export async function makeProgram(name = ""): Promise<Command> {
-  const called = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]!] : Object.values(COMMANDS);
+  const wanted = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]!] : Object.values(COMMANDS);
   const program = new Command("sotto")
     .description(
       "Private inference of GRU networks: two servers hold additive shares and compute, a blind dealer\n" +
@@ -50,8 +51,8 @@ export async function makeProgram(name = ""): Promise<Command> {
     .configureHelp({ helpWidth: 100 })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "sotto: ")) })
     .addHelpText("after", EXIT_CODES);
-  for (const add of await Promise.all(called.map((load) => load()))) add(program);
-  hint(program, "sotto");
+  for (const add of await Promise.all(wanted.map((load) => load()))) add(program);
+  hint(program, called());
   return program;
 }
 

@@ -1,5 +1,6 @@
 /** `sotto top`: a cluster, live. */
 import type { Command } from "commander";
+import { called } from "../called.js";
 import { untilSignal } from "../cluster/cleanup.js";
 import { UsageError } from "../errors.js";
 import { positive } from "../options.js";
@@ -34,7 +35,7 @@ export function addTop(program: Command): void {
       if ((dir === undefined) === (options.config === undefined)) {
         throw new UsageError(
           dir === undefined
-            ? "expected a cluster's directory or --config FILE, as in `sotto top cluster`"
+            ? `expected a cluster's directory or --config FILE, as in \`${called()} top cluster\``
             : "expected a cluster's directory or --config FILE, and not both",
         );
       }

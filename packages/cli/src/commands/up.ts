@@ -1,7 +1,7 @@
 /** `sotto up DIR`: a cluster on this machine, for trying things out. */
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { called } from "../called.js";
+import { called, shellWord } from "../called.js";
 import { atExit, untilSignal } from "../cluster/cleanup.js";
 import {
   FILES,
@@ -51,6 +51,7 @@ export function addUp(program: Command): void {
       const { cluster, unlock } = await firstStart(path, written);
       const { ports } = cluster;
       const sotto = called();
+      const at = (...names: string[]) => shellWord(join(dir, ...names));
       await print(
         [
           `wrote ${written ? written.names.map((name) => join(dir, name)).join(", ") : "nothing: all files are there"}`,
@@ -59,10 +60,10 @@ export function addUp(program: Command): void {
           `server 1  https://${HOST}:${ports.http[1]}`,
           "",
           "In another terminal, as the model's owner, as a client, and to watch it:",
-          `  ${sotto} deploy MODEL.onnx --name NAME --cluster ${join(dir, FILES.owner)}`,
-          `  ${sotto} infer --name NAME --cluster ${join(dir, FILES.client)} --input x.npy`,
-          `  ${sotto} top ${dir}`,
-          `  ${sotto} token create NAME ${FILES.tokens.map((file) => `--file ${join(dir, file)}`).join(" ")}`,
+          `  ${sotto} deploy MODEL.onnx --name NAME --cluster ${at(FILES.owner)}`,
+          `  ${sotto} infer --name NAME --cluster ${at(FILES.client)} --input x.npy`,
+          `  ${sotto} top ${shellWord(dir)}`,
+          `  ${sotto} token create NAME ${FILES.tokens.map((file) => `--file ${at(file)}`).join(" ")}`,
           `Logs are in ${join(dir, "dealer.log")}, server-0.log and server-1.log.`,
           "Ctrl-C ends the cluster; the same command starts it again, with the models that were deployed.",
         ].join("\n"),
@@ -84,7 +85,7 @@ async function upWithWorkers(dir: string, { http, metrics }: Ports, workers: num
       [
         `${workers} workers each of dealer, server 0 and server 1, and a NATS server for each of the three`,
         ...http.map((port, i) => `server ${i}  https://${HOST}:${port} (its front)`),
-        `Use it with ${join(dir, FILES.owner)} and ${join(dir, FILES.client)}; watch it: ${called()} top ${dir}`,
+        `Use it with ${join(dir, FILES.owner)} and ${join(dir, FILES.client)}; watch it: ${called()} top ${shellWord(dir)}`,
         `Logs are in ${dir}. Ctrl-C ends it; the same command starts it again, with the models that were deployed.`,
       ].join("\n"),
     );
