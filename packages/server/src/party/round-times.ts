@@ -1,4 +1,4 @@
-/** When the rounds of a session were over, for a client that asks: what anyone sees who watches the line. */
+/** When the rounds of a session were over, for a client that asks. The times depend on sizes and on load, not on values. */
 
 /** Most times that are told: they travel in a header. */
 export const MOST_TIMES = 256;
