@@ -11,7 +11,8 @@ import { localWork } from "./local-work.js";
 import { measure } from "./measure.js";
 import { micro } from "./micro/report.js";
 import { overload } from "./overload.js";
-import { machine, writeResult } from "./report.js";
+import { digits, machine, writeResult } from "./report.js";
+import { sideBySide } from "./side-by-side.js";
 import { measureSteady } from "./steady.js";
 import { sweep } from "./sweep.js";
 import { workers } from "./workers.js";
@@ -35,7 +36,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const chosen = (name: string) => wanted.length === 0 || wanted.includes(name);
-const where = machine();
+const where = `${machine()}; two processes that compute at once take ${digits(await sideBySide())} times as long as one`;
 console.log(where);
 
 const results: Measured[] = [];
