@@ -141,7 +141,8 @@ export class Child {
       : exitCode === null
         ? "it could not be started"
         : `exit code ${exitCode}`;
-    const last = lastWords(this.tail);
+    // somebody has killed it: what it said last is about something else
+    const last = signalCode === "SIGKILL" ? undefined : lastWords(this.tail);
     // the log of a first start that fails is removed with the rest (commands/up.ts)
     const log = this.log && this.started ? `; its log is ${this.log}` : "";
     return new SottoError(

@@ -29,9 +29,14 @@ function install(): void {
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      if (!caught) process.exit(128 + constants.signals[signal]);
+      if (!caught) exitAs(signal);
     });
   }
+}
+
+/** Ends as the signal would have: with its exit code, when all actions have run. */
+export function exitAs(signal: NodeJS.Signals): never {
+  process.exit(128 + constants.signals[signal]);
 }
 
 let caught = false;

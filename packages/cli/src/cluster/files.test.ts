@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -39,6 +40,7 @@ describe("a cluster's directory", () => {
     expect(mode(join(other, "certificates"))).toBe(0o700);
     expect(mode(join(other, "certificates", "owner.key"))).toBe(0o600);
     expect(mode(join(other, "dealer.yaml"))).toBe(0o600);
+    expect(readFileSync(join(other, "certificates", ".gitignore"), "utf8")).toBe("*\n");
     expect(await holdsCluster(other)).toBe(true);
   });
 

@@ -105,7 +105,11 @@ export async function writeYaml(path: string, about: string, content: object): P
 export async function writeCertificates(dir: string): Promise<void> {
   // a large library, which the commands that only name these files do not need
   const { makeCertificates } = await import("@sotto/server");
-  await makeCertificates(join(dir, CERTIFICATES), {});
+  const folder = join(dir, CERTIFICATES);
+  const ours = !(await exists(folder));
+  await makeCertificates(folder, {});
+  // keys belong into no repository
+  if (ours) await writeFile(join(folder, ".gitignore"), "*\n");
 }
 
 /** Every file that `sotto up` needs, within a cluster's directory. */
@@ -208,7 +212,7 @@ export async function writeCluster(dir: string, ports: Ports): Promise<WrittenCl
 }
 
 /** @throws SottoError conflict naming the ports on which nothing can listen now. */
-async function refuseBusyPorts({ dealer, peer, http, metrics }: Ports): Promise<void> {
+export async function refuseBusyPorts({ dealer, peer, http, metrics }: Ports): Promise<void> {
   const ports = [dealer, peer, ...http, ...(metrics ?? [])];
   const reasons = await Promise.all(ports.map(whyBusy));
   const busy = ports.flatMap((port, i) => (reasons[i] ? [`${port} (${reasons[i]})`] : []));

@@ -18,6 +18,7 @@ export class NatsProcess {
   private readonly port: number;
   private readonly store: string;
   private child: ChildProcess | undefined;
+  private stopping = false;
 
   private constructor(port: number, store: string) {
     this.port = port;
@@ -38,11 +39,12 @@ export class NatsProcess {
     if (!program)
       throw new SottoError("not-found", "nats-server is not installed; apt-get install nats-server");
     await endLeft(this.store);
+    this.stopping = false;
     const args = ["-a", HOST, "-p", String(this.port), "-js", "-sd", this.store, "-P", pidFile(this.store)];
     this.child = spawn(program, args, { stdio: "ignore" });
     const end = Date.now() + START_MS;
     while (!(await this.answers())) {
-      if (Date.now() > end || this.child.exitCode !== null)
+      if (Date.now() > end || this.ended)
         throw new SottoError("unreachable", `nats-server does not answer on ${this.address}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -53,15 +55,31 @@ export class NatsProcess {
   }
 
   kill(): void {
+    this.stopping = true;
     this.child?.kill("SIGKILL");
+  }
+
+  /** Resolves when it ends without having been asked to. */
+  lost(): Promise<void> {
+    const { child } = this;
+    return new Promise((resolve) => {
+      child?.once("exit", () => {
+        if (this.child === child && !this.stopping) resolve();
+      });
+    });
   }
 
   async stop(): Promise<void> {
     const { child } = this;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    this.stopping = true;
+    if (!child || this.ended) return;
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGKILL");
     await ended;
+  }
+
+  private get ended(): boolean {
+    return this.child?.exitCode !== null || this.child.signalCode !== null;
   }
 
   private answers(): Promise<boolean> {
@@ -72,6 +90,7 @@ export class NatsProcess {
         resolve(true);
       });
       socket.once("error", () => resolve(false));
+      socket.once("close", () => resolve(false));
     });
   }
 }

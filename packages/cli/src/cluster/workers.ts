@@ -163,7 +163,24 @@ export class WorkerCluster {
         return new Promise(() => {});
       }),
     );
+    for (const party of PARTY_NAMES) void this.keepNats(party, onGone);
     return Promise.race([...workers, ...this.fronts.map(({ child }) => child.lost)]);
+  }
+
+  /** Starts a party's NATS again when it ends: with what it has kept, so that its workers go on. */
+  private async keepNats(party: PartyName, onGone: (error: Error) => void): Promise<void> {
+    const nats = this.nats[party];
+    try {
+      for (;;) {
+        await nats.lost();
+        onGone(
+          new SottoError("unreachable", `${party}'s nats-server ended unexpectedly, and is started again`),
+        );
+        await nats.start();
+      }
+    } catch (error) {
+      onGone(error as Error);
+    }
   }
 
   private async addFront(party: PartyName): Promise<void> {

@@ -2,13 +2,14 @@
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { called, shellWord } from "../called.js";
-import { atExit, untilSignal } from "../cluster/cleanup.js";
+import { atExit, exitAs, untilSignal } from "../cluster/cleanup.js";
 import {
   FILES,
   HOST,
   holdsCluster,
   type Ports,
   portsFrom,
+  refuseBusyPorts,
   type WrittenCluster,
   writeCluster,
 } from "../cluster/files.js";
@@ -48,7 +49,7 @@ export function addUp(program: Command): void {
       }
       const written = found ? undefined : await writeCluster(path, portsFrom(port ?? DEFAULT_PORT));
       const stopped = untilSignal();
-      const { cluster, unlock } = await firstStart(path, written);
+      const { cluster, unlock } = await unless(stopped, firstStart(path, written));
       const { ports } = cluster;
       const sotto = called();
       const at = (...names: string[]) => shellWord(join(dir, ...names));
@@ -70,6 +71,9 @@ export function addUp(program: Command): void {
       );
       try {
         await cluster.guard(stopped);
+      } catch (error) {
+        note("the whole cluster ends when one of its parties does; the same command starts it again");
+        throw error;
       } finally {
         await cluster.close();
         unlock();
@@ -77,22 +81,40 @@ export function addUp(program: Command): void {
     });
 }
 
-async function upWithWorkers(dir: string, { http, metrics }: Ports, workers: number): Promise<void> {
+async function upWithWorkers(dir: string, ports: Ports, workers: number): Promise<void> {
+  const path = resolve(dir);
+  refuseRunning(path);
+  await refuseBusyPorts(ports);
+  const { http, metrics } = ports;
   const stopped = untilSignal();
-  const cluster = await WorkerCluster.start(resolve(dir), { workers, http, metrics });
+  const cluster = await unless(stopped, WorkerCluster.start(path, { workers, http, metrics }));
   try {
     await print(
       [
-        `${workers} workers each of dealer, server 0 and server 1, and a NATS server for each of the three`,
+        `${workers} ${workers === 1 ? "worker" : "workers"} each of dealer, server 0 and server 1, and a NATS server for each of the three`,
         ...http.map((port, i) => `server ${i}  https://${HOST}:${port} (its front)`),
         `Use it with ${join(dir, FILES.owner)} and ${join(dir, FILES.client)}; watch it: ${called()} top ${shellWord(dir)}`,
         `Logs are in ${dir}. Ctrl-C ends it; the same command starts it again, with the models that were deployed.`,
       ].join("\n"),
     );
-    const onGone = (error: Error) => note(`sotto: ${error.message}; the other workers go on`);
+    const onGone = (error: Error) => note(`sotto: ${error.message}; the others go on`);
     await Promise.race([stopped, cluster.untilLost(onGone)]);
   } finally {
     await cluster.close();
+  }
+}
+
+/** What starts, unless a signal comes meanwhile: a terminal's Ctrl-C ends what is being started, too, which is no failure. */
+async function unless<T>(stopped: Promise<NodeJS.Signals>, starting: Promise<T>): Promise<T> {
+  let signal: NodeJS.Signals | undefined;
+  void stopped.then((by) => {
+    signal = by;
+  });
+  try {
+    return await starting;
+  } catch (error) {
+    if (signal) exitAs(signal);
+    throw error;
   }
 }
 
