@@ -1,4 +1,5 @@
 /** `sotto top`: a cluster, live. */
+import { SottoError } from "@sotto/core";
 import type { Command } from "commander";
 import { called } from "../called.js";
 import { untilSignal } from "../cluster/cleanup.js";
@@ -51,7 +52,10 @@ async function asText(sources: Source[], options: TopOptions, stopped: Promise<u
   for await (const parties of readings(sources, options.interval, stopped)) {
     const at = new Date().toISOString();
     await print(options.json ? JSON.stringify({ at, parties }) : `${render(parties, at)}\n`);
-    if (options.once) return;
+    if (!options.once) continue;
+    if (parties.every(({ figures }) => figures === null))
+      throw new SottoError("unreachable", "no party of the cluster has given figures");
+    return;
   }
 }
 
