@@ -133,8 +133,11 @@ describe.skipIf(!installed && !process.env.CI)("parties of several workers", () 
         };
         await expect.poll(difference, { timeout: HANG_MS }).toBe(0);
         expect(logged()).toBeGreaterThan(0);
-        const { values } = await read(source, 60_000);
-        expect(values!("sotto_models")).toBe(party === "dealer" ? 4 : 1);
+        const models = async () => {
+          const { values, error } = await read(source, 60_000);
+          return values?.("sotto_models") ?? error;
+        };
+        await expect.poll(models, { timeout: HANG_MS }).toBe(party === "dealer" ? 4 : 1);
       }
     },
     HANG_MS,
