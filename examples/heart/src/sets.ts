@@ -58,12 +58,11 @@ export interface Recording {
  * @throws SottoError `bad-input` if they do not fit together
  */
 export async function readRecordings(folder: string): Promise<Recording[]> {
-  const [beats, labels, intervals, numbers] = await Promise.all([
-    npy(folder, "beats.npy", [WINDOW]),
-    npy(folder, "labels.npy", []),
-    npy(folder, "rr_ms.npy", [2]),
-    npy(folder, "records.npy", []),
-  ]);
+  // one after the other: where several cannot be read, the first of them is named
+  const beats = await npy(folder, "beats.npy", [WINDOW]);
+  const labels = await npy(folder, "labels.npy", []);
+  const intervals = await npy(folder, "rr_ms.npy", [2]);
+  const numbers = await npy(folder, "records.npy", []);
   const count = beats.shape[0]!;
   for (const [name, { shape }] of Object.entries({ labels, rr_ms: intervals, records: numbers }))
     if (shape[0] !== count)
