@@ -5,22 +5,15 @@
  * Its randomness is take-once by construction: the seed comes with a deal id that the dealer draws for this one
  * request, goes into one Party, and the Party takes one input.
  */
-import { type Carried, dropCarried, SEED_BYTES, SottoError, systemRandom } from "@sotto/core";
+import { type Carried, dropCarried, SottoError } from "@sotto/core";
 import { asSottoError, type Link, type Message, stateError, type Tag } from "@sotto/wire";
 import { Watch } from "../observe/watch.js";
-import { hex } from "../parties.js";
 import { chunkText, type Run, sizesText } from "../runs.js";
 import { Evaluation } from "./evaluation.js";
+import { Greeting } from "./greeting.js";
 import type { Pooled } from "./pool/refill.js";
-import {
-  agree,
-  checkShare,
-  checkStated,
-  dealerLost,
-  dealtApart,
-  failureLevel,
-  peerLost,
-} from "./session-errors.js";
+import { SessionDealer } from "./session-dealer.js";
+import { agree, checkShare, checkStated, dealerLost, failureLevel, peerLost } from "./session-errors.js";
 import type { InferRequest, InferResult, SessionContext } from "./session-types.js";
 import type { SetUp } from "./setups.js";
 import { Patience, waitOf } from "./waits.js";
@@ -48,17 +41,13 @@ export class Session {
   private waiter: Waiter | undefined;
   private dealt: Message<"dealt"> | undefined;
   private dealtBytes = 0;
-  private hello: Message<"hello"> | undefined;
-  /** This server's part of what refreshes the output's shares; told to the other server alone. */
-  private readonly nonce = systemRandom(SEED_BYTES);
+  private readonly greeting: Greeting;
   private run: Run | undefined;
   private setUp: SetUp | undefined;
   /** Once its randomness has been dealt. */
   private evaluation: Evaluation | undefined;
   private peer: Link | undefined;
-  private dealer: Link | undefined;
-  private undoDealer = () => {};
-  private greeted = false;
+  private readonly dealer = new SessionDealer((error) => this.dealerLost(error));
   private watch: Watch | undefined;
   private ended = false;
   /** Prepared ahead, it goes on with this session's request. */
@@ -79,6 +68,7 @@ export class Session {
     this.context = context;
     this.onEnd = onEnd;
     this.other = context.connections.name("peer");
+    this.greeting = new Greeting(this.other);
     this.patience = new Patience(
       context,
       () => this.wait(),
@@ -107,7 +97,7 @@ export class Session {
 
   /** Whether what a dealer's worker says, over this link, is of its randomness; another one may have had a copy of its job. */
   isDealtOver(link: Link | undefined): boolean {
-    return !this.dealt || !link || link === this.dealer;
+    return !this.dealt || !link || link === this.dealer.link;
   }
 
   /** Whether it is a chunk of a stream, or prepared ahead, and its input has not come. */
@@ -203,11 +193,10 @@ export class Session {
   /** @param link over which its randomness comes, where there are several to the dealer's workers. */
   onDealt(message: Message<"dealt">, bytes: number, link?: Link): void {
     this.step(() => {
-      if (this.dealt && link) return this.refuseCopy(link);
-      if (this.dealt) throw new SottoError("protocol", "the dealer dealt twice for one session");
+      if (this.dealt) return this.dealer.refuseCopy(link, this.id);
       this.dealt = message;
       this.dealtBytes = bytes;
-      if (link) this.needDealer(link);
+      if (link) this.dealer.need(link);
       this.patience.renew();
       this.bind();
     });
@@ -215,8 +204,7 @@ export class Session {
 
   onHello(message: Message<"hello">): void {
     this.step(() => {
-      if (this.hello) throw new SottoError("protocol", `${this.other} greeted twice in one session`);
-      this.hello = message;
+      this.greeting.hear(message);
       this.patience.renew();
       this.begin();
     });
@@ -231,7 +219,7 @@ export class Session {
     const { connections, log } = this.context;
     const abort = { type: "abort", session: this.id, ...stateError(error) } as const;
     for (const to of ["peer", "dealer"] as const) {
-      const link = (to === "dealer" && this.dealer) || connections.get(to);
+      const link = (to === "dealer" && this.dealer.link) || connections.get(to);
       if (to !== from) link?.control(abort);
     }
     this.watch?.end(error);
@@ -280,7 +268,7 @@ export class Session {
     this.run = run;
     this.setUp = this.hold(setUp);
     // another one of the dealer's workers may have dealt already, at server 1
-    const dealer = this.dealer ?? this.needDealer(connections.need("dealer"));
+    const dealer = this.dealer.link ?? this.dealer.need(connections.need("dealer"));
     if (party === 0) {
       dealer.control({
         type: "deal",
@@ -308,7 +296,7 @@ export class Session {
     this.agree("steps", "the dealer", chunkText(dealt.chunk), chunkText(run.chunk));
     this.agree("set-up", "the dealer", dealt.setup, setUp.id);
     const peer = connections.need("peer");
-    const dealer = this.dealer ?? connections.need("dealer");
+    const dealer = this.dealer.link ?? connections.need("dealer");
     const lost = (error: SottoError) =>
       this.fail(peerLost(this.other, this.evaluation?.rounds, error), "peer");
     this.cleanUp.push(peer.onClose(lost));
@@ -360,23 +348,19 @@ export class Session {
 
   /** Says hello once the randomness is prepared, and starts the rounds once the other server has said the same. */
   private begin(): void {
-    const { hello, dealt, run, evaluation, request, peer } = this;
+    const { greeting, dealt, run, evaluation, request, peer } = this;
     if (!dealt || !run || !evaluation || evaluation.begun || !request || !peer) return;
-    // now: neither of them sends what is missing
-    if (hello && dealt.peer && hello.deal !== dealt.deal) throw dealtApart(this.servedId);
+    // now, and not once all is prepared: it never would be
+    greeting.checkDeal(this.servedId, dealt);
     if (!evaluation.ready) return;
-    if (!this.greeted) {
-      this.greeted = true;
-      const nonce = hex(this.nonce);
-      const about = { deal: dealt.deal, setup: dealt.setup, run: run.hash };
-      peer.control({ type: "hello", session: this.id, ...about, nonce });
+    if (!greeting.said) {
+      greeting.say(peer, this.id, dealt, run);
       this.watch?.enter("peer");
     }
-    if (!hello) return;
+    if (!greeting.heard) return;
     // before the input: a chunk's parties have agreed while its client was idle
-    this.agree("deal", this.other, hello.deal, dealt.deal);
-    this.agree("set-up", this.other, hello.setup, dealt.setup);
-    this.agree("run", this.other, hello.run, run.hash);
+    const { party } = this.context;
+    const nonces = greeting.agreed((...of) => this.agree(...of), party, dealt, run);
     if (!request.input) {
       request.prepared?.onReady();
       return;
@@ -384,9 +368,6 @@ export class Session {
     this.context.log.debug({ ...this.names, deal: dealt.deal }, "rounds begin");
     this.watch?.enter("compute");
     this.watch?.enterPhase("rounds");
-    const theirs = Buffer.from(hello.nonce, "hex");
-    const nonces =
-      this.context.party === 0 ? ([this.nonce, theirs] as const) : ([theirs, this.nonce] as const);
     const { carried } = this;
     this.carried = new Map();
     evaluation.begin(request.input, nonces, carried);
@@ -409,7 +390,7 @@ export class Session {
 
   private end(): void {
     this.ended = true;
-    this.undoDealer();
+    this.dealer.close();
     this.patience.end();
     // the last made is undone first: streams and Party before what they stand on
     for (const undo of this.cleanUp.reverse()) undo();
@@ -436,22 +417,6 @@ export class Session {
     return this.context.party === 1 || (this.run?.cost.commonBytes ?? 0) > 0;
   }
 
-  /** The session ends with this connection, and no longer with the one it has named before. */
-  private needDealer(link: Link): Link {
-    this.undoDealer();
-    this.dealer = link;
-    this.undoDealer = link.onClose((error) => this.dealerLost(error));
-    return link;
-  }
-
-  /** One of the dealer's workers has taken over what another one seemed to have left, and is dealing: that one goes on. */
-  private refuseCopy(link: Link): void {
-    // the same one may not be told: it would end what goes on
-    if (link === this.dealer) throw new SottoError("protocol", "the dealer dealt twice for one session");
-    const text = "another one of the dealer's workers deals for the session";
-    link.control({ type: "abort", session: this.id, code: "conflict", message: text });
-  }
-
   private dealerLost(error: SottoError): void {
     const { evaluation, run } = this;
     // needed until the last correction, or for the seed alone
@@ -460,7 +425,7 @@ export class Session {
   }
 
   private wait() {
-    const { servedId, request, dealt, greeted, evaluation, context, other } = this;
+    const { servedId, request, dealt, greeting, evaluation, context, other } = this;
     return waitOf({
       session: servedId,
       index: context.party,
@@ -468,9 +433,9 @@ export class Session {
       peer: other,
       dealer: context.connections.name("dealer"),
       asked: request !== undefined && !(this.serves && this.isWaiting),
-      idle: this.isWaiting && !this.serves && greeted && this.hello !== undefined,
+      idle: this.isWaiting && !this.serves && greeting.said && greeting.heard,
       dealt: dealt !== undefined,
-      greeted,
+      greeted: greeting.said,
       rounds: evaluation?.begun ? evaluation.rounds : undefined,
       pooled: this.serves !== undefined,
       stage: evaluation?.party.stagesPrepared,

@@ -1,16 +1,13 @@
 /** The sessions of a server: which message belongs to which, and that no id is taken twice. */
 import { SottoError } from "@sotto/core";
 import { asSottoError, type ControlMessage, type Link, type Message, stateError, tagText } from "@sotto/wire";
-import { Seen } from "../seen.js";
 import { Admission, isActive, isDealtFor } from "./admission/admission.js";
 import type { TurnLimits, Turns } from "./admission/turns.js";
 import type { Other } from "./connections.js";
 import { type Pooled, Refill } from "./pool/refill.js";
 import { Session } from "./session.js";
+import { SessionIds } from "./session-ids.js";
 import type { InferRequest, InferResult, SessionContext } from "./session-types.js";
-
-/** Reasons kept for requests that come after their session's end. */
-const KEPT_REASONS = 1000;
 
 /** Of the budget of running sessions, that much again for what is prepared ahead of demand. */
 const POOL_PART = 0.5;
@@ -20,10 +17,7 @@ export class Sessions {
   private readonly admission: Admission;
   private readonly running = new Map<string, Session>();
   private readonly turns: Turns;
-  /** Ids that a client has used. */
-  private readonly taken = new Seen();
-  /** Sessions that ended before their request came: why. */
-  private readonly endedEarly = new Map<string, SottoError>();
+  private readonly ids = new SessionIds();
   /** Set while no new session is taken: who waits for the last one to end. */
   private draining: (() => void)[] | undefined;
   /** By the client's session id: what was prepared ahead and serves it. */
@@ -84,18 +78,10 @@ export class Sessions {
   }
 
   private async run(id: string, request: InferRequest, signal: AbortSignal): Promise<InferResult> {
-    if (this.taken.has(id)) {
-      throw new SottoError(
-        "conflict",
-        `session ${id} was opened before; a session id serves one input, draw a new one`,
-      );
-    }
+    this.ids.checkNew(id);
     // one that the other parties have begun already runs to its end
     if (this.draining && !this.find(id)) throw this.leaving();
-    this.taken.add(id);
-    const early = this.endedEarly.get(id);
-    this.endedEarly.delete(id);
-    if (early) throw early;
+    this.ids.take(id);
     const { client = "", input } = request;
     const begun = this.find(id)?.isDealt ?? false;
     return new Promise((resolve, reject) => {
@@ -127,9 +113,7 @@ export class Sessions {
    * @throws SottoError conflict for an id that was used before; what ended the session before it was asked for.
    */
   chunk(id: string, request: InferRequest): { session: Session; result: Promise<InferResult> } {
-    if (this.taken.has(id)) {
-      throw new SottoError("conflict", `session ${id} was opened before; draw a new stream id`);
-    }
+    this.ids.checkNew(id, "draw a new stream id");
     const session = this.claim(id);
     const { tally } = this.context;
     const result = session.infer(request).then(
@@ -174,7 +158,7 @@ export class Sessions {
         if (from === "dealer" && session && !session.isDealtOver(link)) return true;
         session?.fail(error, from);
         if (!session) this.turns.remove(id)?.refuse(error, from);
-        if (!session && message.type === "abort" && !this.taken.has(id)) this.remember(id, error);
+        if (!session && message.type === "abort" && !this.ids.isTaken(id)) this.ids.ended(id, error);
         return session !== undefined || message.type === "abort";
       }
       case "unknown-frame": {
@@ -219,12 +203,12 @@ export class Sessions {
 
   /** Whether it has begun here, for a client that is yet to come or is there. */
   knows(id: string): boolean {
-    return this.find(id) !== undefined || this.endedEarly.has(id);
+    return this.find(id) !== undefined || this.endedUnasked(id);
   }
 
   /** Whether it was over before a client's request came. */
   endedUnasked(id: string): boolean {
-    return this.endedEarly.has(id);
+    return this.ids.reason(id) !== undefined;
   }
 
   /** Ends every session. */
@@ -249,10 +233,7 @@ export class Sessions {
 
   /** The session of an id that is used now, and only now. @throws SottoError what ended it before. */
   private claim(id: string): Session {
-    this.taken.add(id);
-    const early = this.endedEarly.get(id);
-    this.endedEarly.delete(id);
-    if (early) throw early;
+    this.ids.take(id);
     return this.running.get(id) ?? this.open(id);
   }
 
@@ -261,7 +242,7 @@ export class Sessions {
     this.turns.begun(id);
     const pooled = this.pool.taken(from);
     const session = this.running.get(id);
-    const over = !session && (this.taken.has(id) || this.endedEarly.has(id));
+    const over = !session && this.ids.isOver(id);
     if (!pooled) {
       const gone = new SottoError(
         "unreachable",
@@ -269,7 +250,7 @@ export class Sessions {
       );
       this.context.connections.get("peer")?.control({ type: "abort", session: from, ...stateError(gone) });
       if (session) session.fail(gone);
-      else if (!over) this.remember(id, gone);
+      else if (!over) this.ids.ended(id, gone);
     } else if (over) {
       pooled.session.fail(new SottoError("conflict", `session ${id} has ended`));
     } else {
@@ -283,7 +264,7 @@ export class Sessions {
   private expected(id: string, dealer?: Link): Session | undefined {
     const session = this.running.get(id);
     if (session) return session;
-    const over = this.taken.has(id) || this.endedEarly.has(id);
+    const over = this.ids.isOver(id);
     const { early, max } = this.admission;
     if (!over && !this.draining && early < 4 * max) return this.open(id);
     const why = over ? `session ${id} has ended` : "too many sessions";
@@ -303,9 +284,9 @@ export class Sessions {
     if (this.find(id) || this.turns.has(id)) return;
     const { joinTimeoutMs } = this.context;
     const text = `session ${id}: the client's request has not reached this server within ${joinTimeoutMs} ms, only server 1; try again`;
-    const error = this.endedEarly.get(id) ?? new SottoError("unreachable", text);
+    const error = this.ids.reason(id) ?? new SottoError("unreachable", text);
     // should it come yet, it hears the same
-    if (!this.taken.has(id)) this.remember(id, error);
+    if (!this.ids.isTaken(id)) this.ids.ended(id, error);
     this.abort(id, error, ["peer"]);
   }
 
@@ -324,7 +305,7 @@ export class Sessions {
       if (this.assigned.get(servedId)?.session === session) this.assigned.delete(servedId);
       if (this.draining && this.running.size === 0) for (const resolve of this.draining) resolve();
       const unasked = !session.hasRequest || (servedId !== id && session.isWaiting);
-      if (error && unasked) this.remember(servedId, error);
+      if (error && unasked) this.ids.ended(servedId, error);
       if (!session.handedOver) this.turns.ended(servedId);
       this.pool.onEnd(session, error !== undefined);
     };
@@ -342,10 +323,5 @@ export class Sessions {
       "unreachable",
       `server ${this.context.party} is shutting down and takes no new session; try again`,
     );
-  }
-
-  private remember(id: string, error: SottoError): void {
-    this.endedEarly.set(id, error);
-    if (this.endedEarly.size > KEPT_REASONS) this.endedEarly.delete(this.endedEarly.keys().next().value!);
   }
 }
