@@ -12,6 +12,9 @@ import { Screen } from "../top/screen.js";
 import { type Source, sourcesIn, sourcesOf } from "../top/sources.js";
 import { render } from "../top/view.js";
 
+/** A party that is busy answers late; one that does not answer for this long gives no figures. */
+const READ_MS = 5000;
+
 interface TopOptions {
   config?: string;
   once?: boolean;
@@ -80,16 +83,19 @@ async function* readings(
   let over = false;
   const end = stopped.then(() => {
     over = true;
+    return undefined;
   });
-  const readAll = () => Promise.all(sources.map((source) => read(source, seconds * 1000)));
-  let before: Reading[] = await readAll();
-  while (!over) {
+  const readAll = () => Promise.race([Promise.all(sources.map((source) => read(source, READ_MS))), end]);
+  let before: Reading[] | undefined = await readAll();
+  while (before) {
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([new Promise((resolve) => (timer = setTimeout(resolve, seconds * 1000))), end]);
     clearTimeout(timer);
     if (over) return;
+    const last: Reading[] = before;
     const now = await readAll();
-    yield sources.map(({ party }, i) => figuresOf(party, before[i]!, now[i]!));
+    if (!now) return;
+    yield sources.map(({ party }, i) => figuresOf(party, last[i]!, now[i]!));
     before = now;
   }
 }

@@ -102,9 +102,10 @@ describe("where it reads", () => {
   const shop = new Workshop();
   let server: Server;
   let answer = "";
+  let delayMs = 0;
   let url: string;
   beforeAll(async () => {
-    server = createServer((_, reply) => reply.end(answer));
+    server = createServer((_, reply) => setTimeout(() => reply.end(answer), delayMs));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
@@ -124,6 +125,24 @@ describe("where it reads", () => {
     answer = '[{"name": 1}]';
     expect((await read(source!, 5000)).error).toMatch(/no metrics of sotto/);
     expect((await read({ party: "dealer", url: "http://127.0.0.1:1" }, 5000)).error).toBe("ECONNREFUSED");
+  });
+
+  it("may answer later than figures are asked for", async () => {
+    const file = shop.file("top.yaml", `parties: {server-1: "${url}/"}`);
+    answer = JSON.stringify(metrics(7));
+    delayMs = 200;
+    const { code, stdout } = await executeHere(
+      "top",
+      "--config",
+      file,
+      "--once",
+      "--json",
+      "--interval",
+      "0.05",
+    );
+    delayMs = 0;
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).parties[0].figures).toMatchObject({ cpuPercent: 0 });
   });
 
   it("is refused with what to write instead", async () => {
