@@ -35,6 +35,8 @@ export interface StreamOptions extends CallOptions {
   outside?: "refuse" | "clip";
   /** See InferOptions; of each chunk. */
   look?: number;
+  /** See InferOptions; told of calls of step() that take one chunk. */
+  roundTimes?: boolean;
   /** Each chunk's input, just before it goes to the servers. */
   onSent?: (shares: Shares) => void;
 }
@@ -183,8 +185,9 @@ export class ModelStream {
     socket.onClose = (error) => this.fail(new SottoError(error.code, `${server.name}: ${error.message}`));
     const { sizes, steps } = streaming.shape;
     const open: StreamOpen = { type: "open", stream: this.id, plan: hash, sizes, steps };
-    const { look } = this.options;
+    const { look, roundTimes } = this.options;
     if (look !== undefined) open.look = look;
+    if (roundTimes) open.roundTimes = true;
     // a browser could not put it into a header
     if (server.token !== undefined) open.token = server.token;
     socket.send(JSON.stringify(open));
@@ -313,11 +316,13 @@ function joined({ outputAxes }: Streaming, results: StepResult[]): StepResult {
     });
     outputs[name] = { shape: shape.map((d, a) => (a === axis ? size : d)), data: all };
   }
+  // what passed between two chunks, no server tells
+  const { roundTimes: _, ...stats } = last.stats;
   const sum = (of: (s: InferStats) => number) => results.reduce((n, r) => n + of(r.stats), 0);
   return {
     outputs,
     stats: {
-      ...last.stats,
+      ...stats,
       onlineMs: sum((s) => s.onlineMs),
       offlineMs: sum((s) => s.offlineMs),
       rounds: sum((s) => s.rounds),

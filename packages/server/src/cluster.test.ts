@@ -100,6 +100,23 @@ describe("a cluster", () => {
     expect((await model.infer(small.input(1))).stats.roundTimes).toBeUndefined();
   });
 
+  it("tells it of each chunk of a stream, and nothing of several together", async () => {
+    const model = await cluster.client().model("small");
+    const steps = (n: number) => ({
+      x: { shape: [n, 1, 4], data: Float64Array.from({ length: 4 * n }, (_, i) => i / 8) },
+    });
+    const stream = await model.stream({ roundTimes: true });
+    for (let t = 0; t < 2; t++) {
+      const { stats } = await stream.step(steps(1));
+      expect(stats.roundTimes?.ms.length).toBe(stats.rounds);
+    }
+    expect((await stream.step(steps(2))).stats.roundTimes).toBeUndefined();
+    await stream.close();
+    const quiet = await model.stream();
+    expect((await quiet.step(steps(1))).stats.roundTimes).toBeUndefined();
+    await quiet.close();
+  });
+
   it("runs many sessions at once, and keeps nothing of them", async () => {
     const model = await cluster.client().model("small");
     await model.infer(small.input(0));

@@ -32,6 +32,8 @@ export const streamOpen = z.object({
   steps: z.int().check(z.minimum(1), z.maximum(MAX_STEPS)),
   /** Bytes of the other server's first message to show for each chunk; of openings of the input alone. */
   look: z.optional(lookBytes),
+  /** Whether to tell for each chunk when its rounds were over. */
+  roundTimes: z.optional(z.boolean()),
   /** A bearer token, for servers that take one in place of a certificate. */
   token: z.optional(z.string().check(z.maxLength(4096))),
 });

@@ -149,10 +149,10 @@ export class Stream {
   }
 
   private chunk(number: number): Session {
-    const { model, plan, sizes, steps, stream, look } = this.request;
+    const { model, plan, sizes, steps, stream, look, roundTimes } = this.request;
     const kind = this.streaming!.kindOf(number);
     const about = { setUp: this.setUp!, steps, kind };
-    const request = { model, plan, sizes, look, stream: about, arrived: performance.now() };
+    const request = { model, plan, sizes, look, roundTimes, stream: about, arrived: performance.now() };
     const { session, result } = this.sessions.chunk(chunkSession(stream, number), request);
     result.then(
       (done) => this.finish(number, done),
