@@ -35,14 +35,16 @@ export function App() {
         </p>
       </header>
       <Tabs chosen={chosen} onChoose={choose} />
-      <main id="panel" role="tabpanel" aria-labelledby={`tab-${current.id}`} tabIndex={-1}>
-        {error && <Trouble error={error} />}
-        {!error && !connection && (
-          <p class="soft" role="status">
-            {waiting ? "The cluster is starting: a dealer and two servers …" : "Looking for the cluster …"}
-          </p>
-        )}
-        {connection && <current.View key={current.id} connection={connection} />}
+      <main>
+        <div id="panel" role="tabpanel" aria-labelledby={`tab-${current.id}`} tabIndex={-1}>
+          {error && <Trouble error={error} />}
+          {!error && !connection && (
+            <p class="soft" role="status">
+              {waiting ? "The cluster is starting: a dealer and two servers …" : "Looking for the cluster …"}
+            </p>
+          )}
+          {connection && <current.View key={current.id} connection={connection} />}
+        </div>
       </main>
       <footer>
         <p class="soft">

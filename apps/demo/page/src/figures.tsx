@@ -5,19 +5,23 @@ import { bytes, ms } from "./words.js";
 
 export interface FiguresProps {
   run: Run | undefined;
-  /** Of all runs since the page was loaded. */
+  /** Of all runs, since there was no input or another one. */
   rounds: number;
   running: boolean;
+  /** What a run is of. */
+  what?: string;
+  /** See Rounds. */
+  replayMs?: number;
 }
 
-export function Figures({ run, rounds, running }: FiguresProps) {
+export function Figures({ run, rounds, running, what = "run", replayMs }: FiguresProps) {
   const stats = run?.stats;
   return (
     <section class="figures" aria-label="What it cost">
       <dl>
         <Figure name="Rounds, so far" value={rounds.toLocaleString("en")} busy={running} />
-        <Figure name="Rounds, this run" value={stats ? String(stats.rounds) : "–"} />
-        <Figure name="Server to server" value={stats ? `2 × ${bytes(stats.onlineBytes)}` : "–"} />
+        <Figure name={`Rounds, this ${what}`} value={stats ? String(stats.rounds) : "–"} />
+        <Figure name="Server to server" value={stats ? `2\u00a0×\u00a0${bytes(stats.onlineBytes)}` : "–"} />
         <Figure
           name="Dealer to servers"
           value={stats ? `${bytes(stats.offlineBytes.server0)}, ${bytes(stats.offlineBytes.server1)}` : "–"}
@@ -26,7 +30,7 @@ export function Figures({ run, rounds, running }: FiguresProps) {
         <Figure name="In all" value={stats ? ms(stats.totalMs) : "–"} />
       </dl>
       {stats && <Where run={run!} />}
-      {stats?.roundTimes && <Rounds times={stats.roundTimes} rounds={stats.rounds} />}
+      {stats?.roundTimes && <Rounds times={stats.roundTimes} rounds={stats.rounds} replayMs={replayMs} />}
     </section>
   );
 }
@@ -46,7 +50,7 @@ function Where({ run: { stats } }: { run: Run }) {
   const prepare = Math.max(0, Math.min(offlineMs, totalMs - onlineMs));
   const rest = Math.max(0, totalMs - prepare - onlineMs);
   const parts = [
-    { kind: "prepare", name: "prepare randomness", value: prepare },
+    { kind: "prepare", name: "wait for randomness", value: prepare },
     { kind: "rounds", name: "rounds", value: onlineMs },
     { kind: "network", name: "page and network", value: rest },
   ];

@@ -2,7 +2,7 @@
 import type { RoundTimes } from "@sotto/client";
 import { useCallback, useEffect, useState } from "preact/hooks";
 
-/** How long a replay takes; a run that took longer is shown as fast as it was. */
+/** How long a replay takes where nothing else is said; a run that took longer is shown as fast as it was. */
 const REPLAY_MS = 3000;
 
 export interface Replay {
@@ -25,9 +25,9 @@ export function roundAt({ every, ms }: RoundTimes, rounds: number, at: number): 
 }
 
 /** Plays when there is a new run, unless the visitor wants no motion: then each only when it is asked for. */
-export function useReplay(times: RoundTimes, rounds: number): Replay {
+export function useReplay(times: RoundTimes, rounds: number, lasts = REPLAY_MS): Replay {
   const totalMs = times.ms.at(-1) ?? 0;
-  const slower = Math.max(1, REPLAY_MS / Math.max(totalMs, 1));
+  const slower = Math.max(1, lasts / Math.max(totalMs, 1));
   // of which run it is: the first picture of a new one is its beginning
   const [at, setAt] = useState({ times, ms: 0 });
   const [asked, setAsked] = useState({ times, count: 0 });

@@ -1,6 +1,7 @@
 /** A mark for each round at the time when it was over, and a replay that runs along them. */
 import type { RoundTimes } from "@sotto/client";
 import { useMemo } from "preact/hooks";
+import { Button } from "./button.js";
 import { useReplay } from "./replay.js";
 import { ms } from "./words.js";
 
@@ -10,10 +11,12 @@ const WIDTH = 1000;
 export interface RoundsProps {
   times: RoundTimes;
   rounds: number;
+  /** How long a replay takes, at least. */
+  replayMs?: number | undefined;
 }
 
-export function Rounds({ times, rounds }: RoundsProps) {
-  const { round, ms: at, totalMs, playing, slower, again } = useReplay(times, rounds);
+export function Rounds({ times, rounds, replayMs }: RoundsProps) {
+  const { round, ms: at, totalMs, playing, slower, again } = useReplay(times, rounds, replayMs);
   const marks = useMemo(
     () => times.ms.map((end) => `M${((WIDTH * end) / Math.max(totalMs, 1)).toFixed(1)} 0V10`).join(""),
     [times, totalMs],
@@ -41,9 +44,7 @@ export function Rounds({ times, rounds }: RoundsProps) {
           </>
         )}
       </p>
-      <button type="button" disabled={playing} onClick={again}>
-        Replay the rounds
-      </button>
+      <Button onClick={again}>Replay the rounds</Button>
     </div>
   );
 }

@@ -28,7 +28,7 @@ export interface Runs<T> {
   /** The run before, where it had the same input. */
   before: Done<T> | undefined;
   running: boolean;
-  /** Of all runs. */
+  /** Of all runs since there was no input. */
   rounds: number;
   error: Plain | undefined;
   start(wanted: Wanted<T>): void;
@@ -75,15 +75,16 @@ export function useRuns<T>(connection: Connection, name: string): Runs<T> {
           });
           const bits = Math.floor((shares![0].length * 8) / words);
           const run = runOf(++number.current, shares!, stats, bits);
-          const current = since === cleared.current;
+          if (since !== cleared.current) continue;
           setState((s) => ({
             ...s,
-            ...(current ? { done: { run, outputs, of }, before: again ? s.done : undefined } : {}),
+            done: { run, outputs, of },
+            before: again ? s.done : undefined,
             rounds: s.rounds + stats.rounds,
             error: undefined,
           }));
         } catch (error) {
-          setState((s) => ({ ...s, error: plainly(error) }));
+          if (since === cleared.current) setState((s) => ({ ...s, error: plainly(error) }));
         }
       }
       busy.current = false;
@@ -94,7 +95,7 @@ export function useRuns<T>(connection: Connection, name: string): Runs<T> {
   const clear = useCallback(() => {
     next.current = undefined;
     cleared.current++;
-    setState((s) => ({ ...s, done: undefined, before: undefined, error: undefined }));
+    setState((s) => ({ ...s, done: undefined, before: undefined, rounds: 0, error: undefined }));
   }, []);
   const retry = useCallback(() => {
     if (last.current) void start(last.current);

@@ -21,40 +21,48 @@ export interface SidesProps {
 
 export function Sides({ run, before, children }: SidesProps) {
   return (
-    <div class="sides">
-      <section class="side" aria-labelledby="side-client">
-        <h3 id="side-client">You have</h3>
-        {children}
-        {run && (
-          <Bytes
-            title="Your input in numbers (both shares added up)"
-            data={run.input}
-            before={before?.input}
-          />
-        )}
-      </section>
-      {([0, 1] as const).map((i) => (
-        <section key={i} class="side server" aria-labelledby={`side-${i}`} data-server={i}>
-          <h3 id={`side-${i}`}>Server {i} sees</h3>
-          {run ? (
-            <>
-              <Bytes
-                title="Its share of your input"
-                data={run.seen[i].share}
-                before={before?.seen[i].share}
-              />
-              <Bytes
-                title={`From server ${1 - i}: the first opening`}
-                data={run.seen[i].message}
-                before={before?.seen[i].message}
-              />
-            </>
-          ) : (
-            <p class="soft">Nothing has been sent.</p>
+    <>
+      {before && (
+        <p class="soft small">
+          Compared with the run before, byte by byte. Of random bytes one in 256 is the same as before by
+          chance: 99.6&nbsp;% change.
+        </p>
+      )}
+      <div class="sides">
+        <section class="side" aria-labelledby="side-client">
+          <h2 id="side-client">You have</h2>
+          {children}
+          {run && (
+            <Bytes
+              title="Your input in numbers (both shares added up)"
+              data={run.input}
+              before={before?.input}
+            />
           )}
         </section>
-      ))}
-    </div>
+        {([0, 1] as const).map((i) => (
+          <section key={i} class="side server" aria-labelledby={`side-${i}`} data-server={i}>
+            <h2 id={`side-${i}`}>Server {i} sees</h2>
+            {run ? (
+              <>
+                <Bytes
+                  title="Its share of your input"
+                  data={run.seen[i].share}
+                  before={before?.seen[i].share}
+                />
+                <Bytes
+                  title={`From server ${1 - i}: the first opening`}
+                  data={run.seen[i].message}
+                  before={before?.seen[i].message}
+                />
+              </>
+            ) : (
+              <p class="soft">Nothing has been sent.</p>
+            )}
+          </section>
+        ))}
+      </div>
+    </>
   );
 }
 

@@ -1,9 +1,19 @@
+import { useEffect, useRef } from "preact/hooks";
+import { Button } from "./button.js";
 import type { Plain } from "./words.js";
 
 /** An error, in plain words first. */
 export function Trouble({ error, onAgain }: { error: Plain; onAgain?: () => void }) {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(
+    () => () => {
+      // what had the focus goes
+      if (box.current?.contains(document.activeElement)) document.getElementById("panel")?.focus();
+    },
+    [],
+  );
   return (
-    <div class="trouble" role="alert">
+    <div ref={box} class="trouble" role="alert">
       <p>{error.text}</p>
       {!error.text.includes(error.detail) && (
         <details>
@@ -11,11 +21,7 @@ export function Trouble({ error, onAgain }: { error: Plain; onAgain?: () => void
           <p class="soft">{error.detail}</p>
         </details>
       )}
-      {onAgain && (
-        <button type="button" onClick={onAgain}>
-          Try again
-        </button>
-      )}
+      {onAgain && <Button onClick={onAgain}>Try again</Button>}
     </div>
   );
 }

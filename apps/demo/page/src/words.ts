@@ -29,10 +29,13 @@ export function plainly(error: unknown): Plain {
   return { text: "That did not work.", detail };
 }
 
+/** Between a number and its unit: no line ends there. */
+const NBSP = "\u00a0";
+
 export function bytes(n: number): string {
-  if (n < 1000) return `${n} B`;
-  if (n < 1e6) return `${(n / 1000).toFixed(n < 10_000 ? 1 : 0)} kB`;
-  return `${(n / 1e6).toFixed(1)} MB`;
+  if (n < 1000) return `${n}${NBSP}B`;
+  if (n < 1e6) return `${(n / 1000).toFixed(n < 10_000 ? 1 : 0)}${NBSP}kB`;
+  return `${(n / 1e6).toFixed(1)}${NBSP}MB`;
 }
 
 /** "1 word", "2 words". */
@@ -41,9 +44,9 @@ export function count(n: number, one: string, many = `${one}s`): string {
 }
 
 export function ms(n: number): string {
-  return `${n < 10 ? n.toFixed(1) : Math.round(n)} ms`;
+  return `${n < 10 ? n.toFixed(1) : Math.round(n)}${NBSP}ms`;
 }
 
 export function percent(part: number, digits = 1): string {
-  return `${(100 * part).toFixed(digits)} %`;
+  return `${(100 * part).toFixed(digits)}${NBSP}%`;
 }

@@ -1,40 +1,37 @@
 /** A running ECG, classified beat by beat through a stream. */
 
-import type { ModelStream } from "@sotto/client";
 import {
-  type Beat,
   BeatDetector,
-  BeatFeatures,
-  beatClasses,
   beatClassNames,
   EcgGenerator,
   FEATURES,
   RATE,
   type Rhythm,
-  readCsv,
-  resample,
   rhythms,
 } from "@sotto/example-heart";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Connection } from "../cluster.js";
+import { Button } from "../button.js";
 import { Figures } from "../figures.js";
-import { joined, LOOK, type Run, runOf } from "../run.js";
+import { FileChooser } from "../file.js";
+import { joined } from "../run.js";
 import { Sides } from "../sides.js";
 import { Trouble } from "../trouble.js";
 import { count, type Plain, percent, plainly } from "../words.js";
 import type { Case, CaseProps } from "./case.js";
-import { best, softmax } from "./scores.js";
+import { Listener, type Said } from "./listener.js";
+import { aboutOwn, atRate, type OwnSignal, readOwn, unread } from "./own-signal.js";
+import { RateField } from "./rate.js";
 import { Signal, Strip } from "./strip.js";
 
 /** Samples come in blocks of so many milliseconds. */
 const BLOCK_MS = 100;
 const BLOCK = Math.round((RATE * BLOCK_MS) / 1000);
-/** Beats on their way; more are left out, when the servers are slower than the heart. */
-const MOST = 8;
 /** Beats that are drawn together: one alone has few bytes. */
 const TOGETHER = 24;
 /** Answers that are kept, to compare with. */
 const KEPT = 2000;
+/** The rounds of a beat are replayed before the next one is there. */
+const REPLAY_MS = 500;
 
 /** In the list of rhythms. */
 const OWN = "own";
@@ -52,67 +49,15 @@ const ABOUT: Record<Rhythm, string> = {
 
 export const heart: Case = { id: "heart", title: "Heart", View };
 
-interface Said {
-  label: (typeof beatClasses)[number];
-  sure: number;
-  run: Run;
-  /** Of its R peak, from the beginning of the signal. */
-  sample: number;
-}
-
-interface Source {
-  next(samples: number): ArrayLike<number>;
-}
-
-/** A stream, its shares as they go out, and the beats in the order in which they went. */
-class Listener {
-  private stream: Promise<ModelStream> | undefined;
-  private sent: (readonly [Uint8Array, Uint8Array])[] = [];
-  private readonly features = new BeatFeatures();
-  private waiting = 0;
-  private number = 0;
-  private readonly connection: Connection;
-
-  constructor(connection: Connection) {
-    this.connection = connection;
-  }
-
-  /** What the servers say of the next beat; nothing when too many are on their way. */
-  async hear(beat: Beat): Promise<Said | undefined> {
-    const data = this.features.next(beat);
-    if (this.waiting >= MOST) return undefined;
-    this.waiting++;
-    try {
-      this.stream ??= this.open();
-      const stream = await this.stream;
-      const { outputs, stats } = await stream.step({ beats: { shape: [1, 1, FEATURES], data } });
-      const shares = this.sent.shift()!;
-      const scores = softmax(outputs.logits!.data);
-      const bits = Math.floor((shares[0].length * 8) / FEATURES);
-      const at = best(scores);
-      const run = runOf(++this.number, shares, stats, bits);
-      return { label: beatClasses[at]!, sure: scores[at]!, run, sample: beat.sample };
-    } finally {
-      this.waiting--;
-    }
-  }
-
-  close(): void {
-    this.stream?.then((stream) => stream.close()).catch(() => {});
-  }
-
-  private async open(): Promise<ModelStream> {
-    const model = await this.connection.model("heart");
-    return model.stream({ look: LOOK, onSent: (shares) => this.sent.push(shares) });
-  }
-}
+type Next = (samples: number) => ArrayLike<number>;
 
 function View({ connection }: CaseProps) {
   const [rhythm, setRhythm] = useState<Rhythm>("normal");
-  /** Without samples for a file that cannot be read: nothing is played. */
-  const [own, setOwn] = useState<{ name: string; samples: Float32Array }>();
-  const file = useRef<HTMLInputElement>(null);
+  const [own, setOwn] = useState<OwnSignal>();
+  /** Counts what was chosen: a file that is read too late is left. */
+  const choices = useRef(0);
   const [running, setRunning] = useState(true);
+  const [ended, setEnded] = useState(false);
   /** Counts replays: the same signal from its beginning. */
   const [replay, setReplay] = useState(0);
   const [said, setSaid] = useState<Said[]>([]);
@@ -121,31 +66,31 @@ function View({ connection }: CaseProps) {
   const [error, setError] = useState<Plain>();
   const [wrong, setWrong] = useState<Plain>();
   const [signal, setSignal] = useState(() => new Signal());
-  const source = useRef<Source>(undefined as never);
   const generator = useRef<EcgGenerator | undefined>(undefined);
-  const played = useRef<number[]>([]);
+  /** What is to be played once more. */
+  const played = useRef<number[] | undefined>(undefined);
 
   useEffect(() => {
     const strip = new Signal();
     setSignal(strip);
     setSaid([]);
     setError(undefined);
+    setEnded(false);
     const detector = new BeatDetector();
     const listener = new Listener(connection);
-    source.current = sourceOf(
-      own?.samples,
-      played.current.length > 0 ? played.current : undefined,
-      (made) => {
-        generator.current = made;
-        made.rhythm = rhythm;
-      },
-    );
+    const fixed = played.current ?? own?.samples;
+    const made = new EcgGenerator({ random: Math.random, rate: RATE, rhythm });
+    generator.current = made;
+    const next: Next = fixed ? partsOf(fixed) : (samples) => made.next(samples).samples;
     const heard: number[] = [];
     let over = false;
     const timer = setInterval(() => {
       if (over || !runningNow.current) return;
-      const samples = source.current.next(BLOCK);
-      if (samples.length === 0) return;
+      const samples = next(BLOCK);
+      if (samples.length === 0) {
+        setEnded(true);
+        return;
+      }
       for (let i = 0; i < samples.length; i++) heard.push(samples[i]!);
       strip.push(samples);
       for (const beat of detector.push(samples)) {
@@ -185,9 +130,26 @@ function View({ connection }: CaseProps) {
     setRunning(true);
     setReplay((n) => n + 1);
   };
-  const fresh = () => {
-    played.current = [];
+  /** From the beginning, with nothing to compare with. */
+  const anew = () => {
+    played.current = undefined;
     setFirst([]);
+    setRounds(0);
+    setRunning(true);
+    setReplay((n) => n + 1);
+  };
+  /** Plays a file, or nothing where it cannot be read so. */
+  const play = (read: () => OwnSignal, otherwise: OwnSignal) => {
+    choices.current++;
+    anew();
+    try {
+      setOwn(read());
+      setWrong(undefined);
+    } catch (cause) {
+      const detail = plainly(cause).detail.replace(/^CSV: /, "");
+      setWrong({ text: `${otherwise.name} cannot be read as a signal: ${detail}.`, detail });
+      setOwn(otherwise);
+    }
   };
 
   const last = said.at(-1);
@@ -206,15 +168,11 @@ function View({ connection }: CaseProps) {
             id="rhythm"
             value={own ? OWN : rhythm}
             onChange={(event) => {
+              choices.current++;
               setRhythm(event.currentTarget.value as Rhythm);
               setWrong(undefined);
-              // its name would say that it is played
-              if (file.current) file.current.value = "";
-              if (own || first.length > 0) {
-                fresh();
-                setOwn(undefined);
-                setReplay((n) => n + 1);
-              }
+              if (own || first.length > 0 || ended) anew();
+              setOwn(undefined);
             }}
           >
             {own && <option value={OWN}>your own file</option>}
@@ -224,40 +182,45 @@ function View({ connection }: CaseProps) {
               </option>
             ))}
           </select>
-          <label for="csv">or your own CSV file, read in this page</label>
-          <input
-            id="csv"
-            ref={file}
-            type="file"
+          <FileChooser
+            label="or your own CSV file, read in this page"
             accept=".csv,.txt,.tsv"
-            onChange={async (event) => {
-              const file = event.currentTarget.files?.[0];
-              if (!file) return;
-              fresh();
-              setRunning(true);
-              try {
-                const { samples, rate } = readCsv(await file.text());
-                const known = rate ?? Number(prompt("Samples a second of this file?", "360"));
-                if (!(known > 0)) throw new Error("it has no times; say how many samples a second it has");
-                setOwn({ name: file.name, samples: Float32Array.from(resample(samples, known, RATE)) });
-                setWrong(undefined);
-              } catch (cause) {
-                const { detail } = plainly(cause);
-                setWrong({ text: `This file cannot be read as a signal: ${detail}`, detail });
-                setOwn({ name: file.name, samples: new Float32Array(0) });
-              }
+            name={own?.name}
+            onFile={async (file) => {
+              const choice = ++choices.current;
+              const text = await file.text().catch((cause: Error) => cause);
+              if (choice !== choices.current) return;
+              play(() => {
+                if (text instanceof Error) throw text;
+                return readOwn(file.name, text);
+              }, unread(file.name));
             }}
           />
         </div>
+        {own && !own.timed && (
+          <RateField
+            own={own}
+            onRate={(rate) => play(() => atRate(own, rate), { ...own, rate, samples: new Float32Array(0) })}
+          />
+        )}
         <div class="row">
-          <button type="button" onClick={() => setRunning(!running)} aria-pressed={!running}>
-            Pause
-          </button>
-          <button type="button" class="main" disabled={said.length < 2} onClick={again}>
+          {ended && !wrong ? (
+            <Button key="listen" onClick={anew}>
+              {own ? "From the beginning" : "Go on listening"}
+            </Button>
+          ) : (
+            <Button key="listen" pressed={!running} onClick={() => setRunning(!running)}>
+              Pause
+            </Button>
+          )}
+          <Button class="main" idle={said.length < 2} onClick={again}>
             Run the same again
-          </button>
+          </Button>
         </div>
-        <p class="soft small">{own ? "" : ABOUT[rhythm]}</p>
+        <p class="soft small">
+          {own ? (wrong ? "" : aboutOwn(own)) : ABOUT[rhythm]}
+          {ended && !wrong && " The signal has ended."}
+        </p>
         <Strip signal={signal} rate={RATE} />
       </div>
       {wrong && <Trouble error={wrong} />}
@@ -267,9 +230,8 @@ function View({ connection }: CaseProps) {
           <p class={last.label === "N" ? "answer" : "answer bad"}>
             <span class="soft">Private, beat {last.run.number}</span>
             <strong>{last.label}</strong>
-            <span>
-              {beatClassNames[last.label]}, {percent(last.sure)} sure
-            </span>
+            <span>{beatClassNames[last.label]}</span>
+            <span>{percent(last.sure)} sure</span>
           </p>
         ) : (
           !error &&
@@ -288,15 +250,15 @@ function View({ connection }: CaseProps) {
           </p>
         )}
       </div>
-      <Figures run={last?.run} rounds={rounds} running={running} />
+      <Figures run={last?.run} rounds={rounds} running={running && !ended} what="beat" replayMs={REPLAY_MS} />
       <Sides
         run={joined(drawn.map(({ run }) => run))}
         before={earlier.length === drawn.length ? joined(earlier) : undefined}
       >
         <p class="own">
           {wrong
-            ? `Nothing of ${own?.name}.`
-            : `${own ? `The signal of ${own.name}` : "An electrocardiogram"}: ${FEATURES} numbers for each beat, of its shape and of the time between beats`}
+            ? `Nothing that could be sent: ${own?.name} cannot be read.`
+            : `${own ? `The signal of ${own.name}` : "An electrocardiogram"}: ${FEATURES} numbers for each beat, of its shape and of the time between beats${last ? "" : "."}`}
           {last && (
             <>
               {`; the last ${drawn.length === 1 ? "beat is" : `${drawn.length} beats are`} drawn; and the answer: `}
@@ -313,24 +275,12 @@ function View({ connection }: CaseProps) {
   );
 }
 
-/** What was played before, or the visitor's own signal, or a generated one, which goes on after what was played. */
-function sourceOf(
-  own: Float32Array | undefined,
-  before: number[] | undefined,
-  onGenerator: (made: EcgGenerator) => void,
-): Source {
-  const made = new EcgGenerator({ random: Math.random, rate: RATE });
-  onGenerator(made);
-  const fixed = before ?? own;
+/** A signal part by part; nothing after its end. */
+function partsOf(signal: readonly number[] | Float32Array): Next {
   let at = 0;
-  return {
-    next(samples) {
-      if (fixed && at < fixed.length) {
-        const part = fixed.slice(at, at + samples);
-        at += part.length;
-        return part;
-      }
-      return fixed ? [] : made.next(samples).samples;
-    },
+  return (samples) => {
+    const part = signal.slice(at, at + samples);
+    at += part.length;
+    return part;
   };
 }

@@ -4,21 +4,22 @@ import {
   localClasses,
   readCapture,
   WINDOW_FEATURES,
-  WINDOW_PACKETS,
   type Window,
   windowFeatures,
   windowsOf,
 } from "@sotto/example-packets";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Button } from "../button.js";
 import { Figures } from "../figures.js";
-import { type Colors, Plot } from "../plots/plot.js";
+import { FileChooser } from "../file.js";
 import { useRuns } from "../runs.js";
 import { Sides } from "../sides.js";
 import { Trouble } from "../trouble.js";
-import { count, type Plain, percent, plainly } from "../words.js";
+import { type Plain, percent, plainly } from "../words.js";
+import { about, unsent } from "./captures.js";
 import type { Case, CaseProps } from "./case.js";
 import { best, softmax } from "./scores.js";
+import { Sizes } from "./sizes.js";
 
 const FILES = import.meta.glob<string>("../../../../../examples/packets/samples/*.pcap", {
   query: "?url",
@@ -37,15 +38,25 @@ const OWN = -1;
 
 export const packets: Case = { id: "packets", title: "Packets", View };
 
+/** A window, and which one of its capture it is. */
+interface Shown {
+  window: Window;
+  number: number;
+  of: number;
+}
+
 function View({ connection }: CaseProps) {
   const [sample, setSample] = useState(FIRST);
   const [windows, setWindows] = useState<Window[]>([]);
   const [at, setAt] = useState(0);
   const [note, setNote] = useState("");
+  /** Of the visitor's file. */
+  const [own, setOwn] = useState<string>();
+  /** Counts what was chosen: a file that is read too late is left. */
+  const choices = useRef(0);
   const [wrong, setWrong] = useState<Plain>();
-  const runs = useRuns<Window>(connection, "packets");
+  const runs = useRuns<Shown>(connection, "packets");
   const window = windows[at];
-  const file = useRef<HTMLInputElement>(null);
 
   const take = (capture: Capture) => {
     const found = windowsOf(capture.packets);
@@ -54,11 +65,11 @@ function View({ connection }: CaseProps) {
     setWrong(undefined);
     setNote(about(capture, found));
   };
-  const fail = (error: unknown) => {
+  const fail = (text: string, error: unknown) => {
     const { detail } = plainly(error);
     setWindows([]);
     setNote("");
-    setWrong({ text: `This file cannot be read as a capture: ${detail}.`, detail });
+    setWrong({ text: `${text}: ${detail}.`, detail });
   };
 
   useEffect(() => {
@@ -67,16 +78,16 @@ function View({ connection }: CaseProps) {
     const gone = new AbortController();
     fetch(chosen.url, { signal: gone.signal })
       .then(async (reply) => take(readCapture(new Uint8Array(await reply.arrayBuffer()))))
-      .catch((error) => gone.signal.aborted || fail(error));
+      .catch((error) => gone.signal.aborted || fail("The recording cannot be loaded", error));
     return () => gone.abort();
   }, [sample]);
 
-  const run = (of: Window, again = false) => {
-    const packets = windowFeatures(of);
+  const run = (of: Shown, again = false) => {
+    const packets = windowFeatures(of.window);
     runs.start({ input: { packets }, words: packets.shape[1] * WINDOW_FEATURES, of, again });
   };
   useEffect(() => {
-    if (window) run(window);
+    if (window) run({ window, number: at + 1, of: windows.length });
     else runs.clear();
   }, [window]);
 
@@ -93,9 +104,9 @@ function View({ connection }: CaseProps) {
             id="sample"
             value={sample}
             onChange={(event) => {
+              choices.current++;
               setSample(Number(event.currentTarget.value));
-              // its name would say that it is shown
-              if (file.current) file.current.value = "";
+              setOwn(undefined);
             }}
           >
             {sample === OWN && <option value={OWN}>your own file</option>}
@@ -105,40 +116,34 @@ function View({ connection }: CaseProps) {
               </option>
             ))}
           </select>
-          <label for="capture">or your own pcap file, read in this page</label>
-          <input
-            id="capture"
-            ref={file}
-            type="file"
+          <FileChooser
+            label="or your own pcap file, read in this page"
             accept=".pcap,.pcapng,.cap"
-            onChange={async (event) => {
-              const file = event.currentTarget.files?.[0];
-              if (!file) return;
+            name={own}
+            onFile={async (file) => {
+              const choice = ++choices.current;
               setSample(OWN);
+              setOwn(file.name);
               try {
-                take(readCapture(new Uint8Array(await file.arrayBuffer())));
+                const bytes = new Uint8Array(await file.arrayBuffer());
+                if (choice === choices.current) take(readCapture(bytes));
               } catch (error) {
-                fail(error);
+                if (choice === choices.current) fail(`${file.name} cannot be read as a capture`, error);
               }
             }}
           />
         </div>
         <p class="soft">{note}</p>
         <div class="row">
-          <button type="button" disabled={at === 0} onClick={() => setAt(at - 1)}>
+          <Button idle={at === 0} onClick={() => setAt(at - 1)}>
             Window before
-          </button>
-          <button type="button" disabled={at + 1 >= windows.length} onClick={() => setAt(at + 1)}>
+          </Button>
+          <Button idle={at + 1 >= windows.length} onClick={() => setAt(at + 1)}>
             Next window
-          </button>
-          <button
-            type="button"
-            class="main"
-            disabled={!done || runs.running}
-            onClick={() => done && run(done.of, true)}
-          >
+          </Button>
+          <Button class="main" idle={!done || runs.running} onClick={() => done && run(done.of, true)}>
             Run the same again
-          </button>
+          </Button>
         </div>
         {window && <Sizes window={window} />}
       </div>
@@ -148,14 +153,14 @@ function View({ connection }: CaseProps) {
         {scores && label && (
           <p class={label === "normal" ? "answer" : "answer bad"}>
             <span class="soft">
-              Private, window {windows.indexOf(done.of) + 1} of {windows.length}
+              Private, window {done.of.number} of {done.of.of}
             </span>
             <strong>{label}</strong>
             <span>{percent(Math.max(...scores), 2)} sure</span>
           </p>
         )}
         {labelBefore && (
-          <p class="same" role="status">
+          <p class="same">
             {label === labelBefore
               ? `The same answer: ${label}. What the servers saw is new, see below.`
               : "Another answer: the scores are too close to each other."}
@@ -166,8 +171,8 @@ function View({ connection }: CaseProps) {
       <Sides run={done?.run} before={before?.run}>
         <p class="own">
           {done
-            ? `${done.of.packets.length} packets at ${done.of.host}: of each its size, direction, flags and time`
-            : "A capture."}
+            ? `${done.of.window.packets.length} packets at ${done.of.window.host}: of each its size, direction, flags and time`
+            : unsent(wrong !== undefined, note, windows.length)}
           {label && (
             <>
               ; and the answer: <strong>{label}</strong>.
@@ -177,78 +182,4 @@ function View({ connection }: CaseProps) {
       </Sides>
     </>
   );
-}
-
-function about({ packets, skipped }: Capture, windows: readonly Window[]): string {
-  const { least, most } = WINDOW_PACKETS;
-  const frames =
-    skipped > 0
-      ? ` ${count(skipped, "frame")} that ${skipped === 1 ? "is" : "are"} no IP packet left out.`
-      : "";
-  const all = count(packets.length, "packet");
-  if (windows.length === 0)
-    return `${all}, but no host with ${least} of them in a row: nothing to classify.${frames}`;
-  const inside = windows.reduce((n, window) => n + window.packets.length, 0);
-  const where = `${inside === packets.length ? "all" : inside} of them in ${windows.length === 1 ? "one window" : `${windows.length} windows`}`;
-  const rest = inside === packets.length ? "" : "; fewer than that are left out";
-  return `${all}, ${where}. A window is ${least} to ${most} packets in a row at one host${rest}.${frames}`;
-}
-
-/** Bytes of each packet, those to the host up, those from it down. */
-function Sizes({ window }: { window: Window }) {
-  const data = useMemo<uPlot.AlignedData>(() => {
-    const numbers = window.packets.map((_, i) => i + 1);
-    return [numbers, window.packets.map(({ inward, payload }) => (inward ? 1 : -1) * height(payload))];
-  }, [window]);
-  return (
-    <>
-      <p class="soft small">
-        {window.packets.length} packets in a row at {window.host}: up to it, down from it, each as high as the
-        logarithm of its payload's bytes
-      </p>
-      <Plot
-        data={data}
-        height={130}
-        label={`Sizes and directions of ${window.packets.length} packets`}
-        options={sizeOptions}
-      />
-    </>
-  );
-}
-
-/** Bytes with a line of their own. */
-const SIZES = [50, 1500];
-
-/** Of a bar. What has no payload is drawn, too. */
-function height(bytes: number): number {
-  return 2 + Math.log2(bytes + 1);
-}
-
-function sizeOptions(colors: Colors): Omit<uPlot.Options, "width" | "height"> {
-  return {
-    legend: { show: false },
-    cursor: { show: false },
-    scales: { x: { time: false, range: (_u, min, max) => [min - 0.5, max + 0.5] }, y: { range: [-14, 14] } },
-    axes: [
-      { stroke: colors.ink, grid: { show: false }, ticks: { show: false }, size: 22, font: "11px system-ui" },
-      {
-        stroke: colors.ink,
-        grid: { stroke: colors.grid, width: 1 },
-        ticks: { show: false },
-        size: 52,
-        font: "11px system-ui",
-        splits: () => [...SIZES.map((n) => -height(n)), 0, ...SIZES.map(height)],
-        values: () => [...SIZES.map((n) => `${n} B`), "", ...SIZES.map((n) => `${n} B`)],
-      },
-    ],
-    series: [
-      {},
-      {
-        fill: colors.accent,
-        stroke: colors.accent,
-        paths: uPlot.paths.bars!({ size: [0.7, 100] }),
-        points: { show: false },
-      },
-    ],
-  };
 }

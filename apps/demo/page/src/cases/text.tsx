@@ -3,6 +3,7 @@ import { encode, tokenize, UNKNOWN, type Vocabulary, words as wordsOf } from "@s
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import modelUrl from "../../../../../examples/spam/model/spam.onnx?url";
 import vocabularyUrl from "../../../../../examples/spam/model/vocabulary.json?url";
+import { Button } from "../button.js";
 import { Figures } from "../figures.js";
 import { loadPlaintext, type Plaintext } from "../plaintext.js";
 import { useRuns } from "../runs.js";
@@ -29,9 +30,10 @@ function View({ connection }: CaseProps) {
   const [message, setMessage] = useState(SAMPLES.offer);
   const [vocabulary, setVocabulary] = useState<Vocabulary>();
   const [wrong, setWrong] = useState<Plain>();
-  const [plain, setPlain] = useState<{ engine?: Plaintext; asked: boolean; score?: number }>({
-    asked: false,
-  });
+  const [asked, setAsked] = useState(false);
+  const engine = useRef<Promise<Plaintext> | undefined>(undefined);
+  /** The plaintext model's, and the message that it is of. */
+  const [plain, setPlain] = useState<{ of: string; score: number }>();
   const runs = useRuns<string>(connection, "spam");
   const timer = useRef(0);
 
@@ -60,16 +62,21 @@ function View({ connection }: CaseProps) {
   }, [message, read]);
 
   useEffect(() => {
-    if (!plain.asked || !vocabulary || !runs.done) return;
+    if (!asked || !vocabulary || !runs.done) return;
     const { of } = runs.done;
     const answer = async () => {
-      const engine = plain.engine ?? (await loadPlaintext(modelUrl));
+      engine.current ??= loadPlaintext(modelUrl);
+      const model = await engine.current;
       const data = BigInt64Array.from(tokenize(of, vocabulary), BigInt);
-      const { logits } = await engine.run({ tokens: { type: "int64", data, shape: [1, vocabulary.length] } });
-      setPlain({ asked: true, engine, score: spamScore(logits!) });
+      const { logits } = await model.run({ tokens: { type: "int64", data, shape: [1, vocabulary.length] } });
+      setPlain({ of, score: spamScore(logits!) });
     };
-    answer().catch((error) => setWrong(plainly(error)));
-  }, [plain.asked, vocabulary, runs.done]);
+    answer().catch((error) => {
+      engine.current = undefined;
+      setAsked(false);
+      setWrong(plainly(error));
+    });
+  }, [asked, vocabulary, runs.done]);
 
   const { done, before } = runs;
   const score = done && spamScore(done.outputs.logits!.data);
@@ -86,42 +93,29 @@ function View({ connection }: CaseProps) {
         />
         {read && <p class="soft small hint">{hint(read)}</p>}
         <div class="row">
-          <button type="button" onClick={() => setMessage(SAMPLES.offer)}>
-            An offer
-          </button>
-          <button type="button" onClick={() => setMessage(SAMPLES.note)}>
-            A note
-          </button>
-          <button
-            type="button"
-            onClick={() => setPlain((p) => ({ ...p, asked: !p.asked }))}
-            aria-pressed={plain.asked}
-          >
+          <Button onClick={() => setMessage(SAMPLES.offer)}>An offer</Button>
+          <Button onClick={() => setMessage(SAMPLES.note)}>A note</Button>
+          <Button pressed={asked} onClick={() => setAsked(!asked)}>
             Compare with plaintext
-          </button>
-          <button
-            type="button"
-            class="main"
-            disabled={!done || runs.running}
-            onClick={() => done && run(done.of, true)}
-          >
+          </Button>
+          <Button class="main" idle={!done || runs.running} onClick={() => done && run(done.of, true)}>
             Run the same again
-          </button>
+          </Button>
         </div>
       </div>
       {wrong && <Trouble error={wrong} />}
       {runs.error && <Trouble error={runs.error} onAgain={runs.retry} />}
       <div class="answers" aria-live="polite" aria-busy={runs.running}>
         {score !== undefined && <Answer title="Private" score={score} />}
-        {plain.asked &&
+        {asked &&
           done &&
-          (plain.score === undefined ? (
-            <p class="soft">Loading the plaintext model …</p>
-          ) : (
+          (plain?.of === done.of ? (
             <Answer title="Plaintext, in this page" score={plain.score} />
+          ) : (
+            <p class="soft">{plain ? "The plaintext model runs …" : "Loading the plaintext model …"}</p>
           ))}
         {score !== undefined && scoreBefore !== undefined && (
-          <p class="same" role="status">
+          <p class="same">
             {label(score) === label(scoreBefore)
               ? `The same answer: ${label(score)}, ${percent(certainty(score), 2)} (before: ${percent(certainty(scoreBefore), 2)}). What the servers saw is new, see below.`
               : "Another answer: the scores are too close to a half."}
@@ -133,7 +127,7 @@ function View({ connection }: CaseProps) {
         <p class="own">
           {done
             ? `“${short(done.of)}”${vocabulary ? whatIsRead(reading(done.of, vocabulary)) : ""}`
-            : "Your message."}
+            : unsent(message, read)}
           {score !== undefined && (
             <>
               ; and the answer: <strong>{label(score)}</strong>.
@@ -168,6 +162,13 @@ function hint({ words, read, known }: Reading): string {
     return `The network reads the first ${read} words; the ${ignored === 1 ? "last one is" : `other ${ignored} are`} ignored.`;
   }
   return "";
+}
+
+/** What the visitor has before there is an answer. */
+function unsent(message: string, read: Reading | undefined): string {
+  if (!read?.words) return "No message yet: nothing is sent.";
+  if (!read.known) return `“${short(message)}”: no word that the network knows, and nothing is sent.`;
+  return `“${short(message)}”: on its way.`;
 }
 
 function whatIsRead({ read, known }: Reading): string {
