@@ -102,7 +102,8 @@ export async function servePage(port: number, cluster: () => PageCluster | undef
           configurePreviewServer({ middlewares }) {
             middlewares.use("/cluster.json", (_request, response) => {
               const known = cluster();
-              response.statusCode = known ? 200 : 503;
+              // no error: the page asks again
+              response.statusCode = known ? 200 : 202;
               response.setHeader("content-type", "application/json");
               response.setHeader("cache-control", "no-store");
               response.end(JSON.stringify(known ?? { waiting: true }));

@@ -54,7 +54,9 @@ export async function takeScreenshots(): Promise<void> {
         await prepare(page);
         await page.mouse.move(0, 0);
         // of a case that replays its rounds
-        await page.waitForFunction(() => !document.querySelector(".replay button:disabled"));
+        await page.waitForFunction(
+          () => !/^Replay/.test(document.querySelector(".replay p")?.textContent ?? ""),
+        );
         await page.waitForTimeout(REST_MS);
         const path = `${FOLDER}${name}-${form}.png`;
         await page.screenshot({ path });

@@ -12,7 +12,7 @@ const RETRY_MS = 500;
 async function findCluster(onWait: () => void): Promise<PageCluster> {
   for (;;) {
     const reply = await fetch("/cluster.json", { cache: "no-store" });
-    if (reply.ok) return (await reply.json()) as PageCluster;
+    if (reply.status === 200) return (await reply.json()) as PageCluster;
     onWait();
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }

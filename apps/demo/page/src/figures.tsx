@@ -51,7 +51,7 @@ function Where({ run: { stats } }: { run: Run }) {
   const rest = Math.max(0, totalMs - prepare - onlineMs);
   const parts = [
     { kind: "prepare", name: "wait for randomness", value: prepare },
-    { kind: "rounds", name: "rounds", value: onlineMs },
+    { kind: "rounds", name: "rounds and result", value: onlineMs },
     { kind: "network", name: "page and network", value: rest },
   ];
   const all = parts.reduce((sum, { value }) => sum + value, 0);

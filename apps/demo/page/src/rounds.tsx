@@ -7,6 +7,8 @@ import { ms } from "./words.js";
 
 /** Of the drawing, which is stretched to its place. */
 const WIDTH = 1000;
+/** Half of a mark, on a phone: the last one is at the end. */
+const EDGE = 3;
 
 export interface RoundsProps {
   times: RoundTimes;
@@ -26,10 +28,10 @@ export function Rounds({ times, rounds, replayMs }: RoundsProps) {
     slower > 1 ? `${slower < 10 ? slower.toFixed(1) : Math.round(slower)} times slower than` : "as fast as";
   return (
     <div class="replay">
-      <svg viewBox={`0 0 ${WIDTH} 10`} preserveAspectRatio="none" aria-hidden="true">
+      <svg viewBox={`${-EDGE} 0 ${WIDTH + 2 * EDGE} 10`} preserveAspectRatio="none" aria-hidden="true">
         <path class="mark" d={marks} />
         <clipPath id="played">
-          <rect width={(WIDTH * at) / Math.max(totalMs, 1) + 2} height="10" />
+          <rect x={-EDGE} width={(WIDTH * at) / Math.max(totalMs, 1) + 2 * EDGE} height="10" />
         </clipPath>
         <path class="mark played" d={marks} clip-path="url(#played)" />
       </svg>

@@ -23,7 +23,7 @@ export function Sides({ run, before, children }: SidesProps) {
   return (
     <>
       {before && (
-        <p class="soft small">
+        <p class="soft compared">
           Compared with the run before, byte by byte. Of random bytes one in 256 is the same as before by
           chance: 99.6&nbsp;% change.
         </p>

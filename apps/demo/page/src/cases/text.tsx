@@ -110,7 +110,7 @@ function View({ connection }: CaseProps) {
         {asked &&
           done &&
           (plain?.of === done.of ? (
-            <Answer title="Plaintext, in this page" score={plain.score} />
+            <Answer title="Plaintext, here" score={plain.score} />
           ) : (
             <p class="soft">{plain ? "The plaintext model runs …" : "Loading the plaintext model …"}</p>
           ))}
