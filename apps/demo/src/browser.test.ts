@@ -359,16 +359,16 @@ describe.skipIf(missing)("in Chromium", () => {
       await open("/#heart");
       const file = { name: "own.csv", mimeType: "", buffer: Buffer.from(samples.join("\n")) };
       await page.getByLabel(/your own CSV file/).setInputFiles(file);
-      const rate = page.getByLabel("Sampling rate of own.csv");
+      const rate = page.getByLabel("Sampling rate of the file");
       expect(await rate.inputValue()).toBe("360");
-      await page.getByText("own.csv has 750 samples and no times: at this rate they are 2.1 s.").waitFor();
+      await page.getByText("750 samples without times: 2.1 s at this rate.").waitFor();
       await press("From the beginning");
       expect(await focused()).toBe("Pause");
       await rate.focus();
       await rate.press("ControlOrMeta+a");
       await page.keyboard.type(`${RATE}`);
       await page.keyboard.press("Enter");
-      await page.getByText("at this rate they are 6.0 s.").waitFor();
+      await page.getByText("6.0 s at this rate.").waitFor();
       await page.waitForSelector(".answer");
       expect(await answer()).toBe("N");
       await rate.fill("5");
@@ -377,7 +377,7 @@ describe.skipIf(missing)("in Chromium", () => {
       await page.waitForFunction(() => !document.querySelector(".answer"));
       // the same file, as it was at first
       await page.getByLabel(/your own CSV file/).setInputFiles(file);
-      await page.getByText("at this rate they are 2.1 s.").waitFor();
+      await page.getByText("2.1 s at this rate.").waitFor();
       expect(await rate.inputValue()).toBe("360");
       expect(errors).toEqual([]);
     });

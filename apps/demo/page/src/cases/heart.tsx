@@ -199,7 +199,7 @@ function View({ connection }: CaseProps) {
         </div>
         {own && !own.timed && (
           <RateField
-            own={own}
+            rate={own.rate}
             onRate={(rate) => play(() => atRate(own, rate), { ...own, rate, samples: new Float32Array(0) })}
           />
         )}
@@ -209,7 +209,12 @@ function View({ connection }: CaseProps) {
               {own ? "From the beginning" : "Go on listening"}
             </Button>
           ) : (
-            <Button key="listen" pressed={!running} onClick={() => setRunning(!running)}>
+            <Button
+              key="listen"
+              idle={wrong !== undefined}
+              pressed={!running}
+              onClick={() => setRunning(!running)}
+            >
               Pause
             </Button>
           )}
@@ -257,7 +262,7 @@ function View({ connection }: CaseProps) {
       >
         <p class="own">
           {wrong
-            ? `Nothing that could be sent: ${own?.name} cannot be read.`
+            ? "Nothing that could be sent: the file cannot be read."
             : `${own ? `The signal of ${own.name}` : "An electrocardiogram"}: ${FEATURES} numbers for each beat, of its shape and of the time between beats${last ? "" : "."}`}
           {last && (
             <>

@@ -6,17 +6,17 @@ const column = (n: number) => Array.from({ length: n }, (_, i) => String(i % 7))
 it("a file of one column is read at the usual rate, and at another one from its beginning", () => {
   const own = readOwn("own.csv", column(720));
   expect([own.timed, own.rate, own.samples.length]).toEqual([false, 360, 250]);
-  expect(aboutOwn(own)).toBe("own.csv has 720 samples and no times: at this rate they are 2.0 s.");
+  expect(aboutOwn(own)).toBe("720 samples without times: 2.0 s at this rate.");
   const slower = atRate(own, 125);
   expect([slower.rate, slower.samples.length]).toEqual([125, 720]);
-  expect(aboutOwn(slower)).toMatch(/5\.8 s\.$/);
+  expect(aboutOwn(slower)).toMatch(/: 5\.8 s at/);
   expect(atRate(slower, 360)).toEqual(own);
 });
 
 it("a file with times is read at the rate that they say", () => {
   const own = readOwn("own.csv", "0,1\n0.004,2\n0.008,1");
   expect([own.timed, own.rate]).toEqual([true, 250]);
-  expect(aboutOwn(own)).toBe("own.csv has 3 samples, 250 a second by its times: 0.0 s.");
+  expect(aboutOwn(own)).toBe("3 samples, 250 a second by their times: 0.0 s.");
 });
 
 it("a rate that no electrocardiogram has is refused, whoever says it", () => {

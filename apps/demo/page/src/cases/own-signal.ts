@@ -46,10 +46,10 @@ export function atRate(own: OwnSignal, rate: number): OwnSignal {
   return { ...own, rate, samples: resample(own.values, rate, RATE) };
 }
 
-/** "own.csv has 3,600 samples, 360 a second by its times: 10.0 s." */
-export function aboutOwn({ name, values, rate, timed }: OwnSignal): string {
-  const all = `${name} has ${count(values.length, "sample")}`;
+/** "3,600 samples, 360 a second by their times: 10.0 s." */
+export function aboutOwn({ values, rate, timed }: OwnSignal): string {
+  const all = count(values.length, "sample");
   const seconds = `${(values.length / rate).toFixed(1)} s`;
-  if (!timed) return `${all} and no times: at this rate they are ${seconds}.`;
-  return `${all}, ${Number(rate.toFixed(1)).toLocaleString("en")} a second by its times: ${seconds}.`;
+  if (!timed) return `${all} without times: ${seconds} at this rate.`;
+  return `${all}, ${Number(rate.toFixed(1)).toLocaleString("en")} a second by their times: ${seconds}.`;
 }

@@ -1,16 +1,16 @@
-import { type OwnSignal, RATES } from "./own-signal.js";
+import { RATES } from "./own-signal.js";
 
 export interface RateFieldProps {
-  own: OwnSignal;
-  /** NaN for no number. */
+  /** Samples a second; NaN for no number. */
+  rate: number;
   onRate: (rate: number) => void;
 }
 
 /** How many samples a second a file has that does not say so itself. */
-export function RateField({ own: { name, rate }, onRate }: RateFieldProps) {
+export function RateField({ rate, onRate }: RateFieldProps) {
   return (
     <div class="row">
-      <label for="rate">Sampling rate of {name}</label>
+      <label for="rate">Sampling rate of the file</label>
       <input
         id="rate"
         type="number"

@@ -1,5 +1,6 @@
 import { useMemo } from "preact/hooks";
 import uPlot from "uplot";
+import { percent } from "../words.js";
 import { Plot } from "./plot.js";
 
 const BINS = 32;
@@ -13,11 +14,14 @@ export function histogram(bytes: Uint8Array): number[] {
 
 /** A histogram of byte values. Of noise it is flat: the dotted line. */
 export function Histogram({ bytes, label }: { bytes: Uint8Array; label: string }) {
+  const bins = useMemo(() => histogram(bytes), [bytes]);
   const data = useMemo<uPlot.AlignedData>(() => {
     const xs = Array.from({ length: BINS }, (_, i) => i * 8 + 4);
-    return [xs, histogram(bytes), xs.map(() => 1 / BINS)];
-  }, [bytes]);
-  return <Plot data={data} height={110} label={label} options={options} />;
+    return [xs, bins, xs.map(() => 1 / BINS)];
+  }, [bins]);
+  const [least, most] = [percent(Math.min(...bins)), percent(Math.max(...bins))];
+  const flat = `${label}: from ${least} to ${most} of the bytes in each of ${BINS} bins`;
+  return <Plot data={data} height={110} label={flat} options={options} />;
 }
 
 function options(colors: {
