@@ -16,6 +16,9 @@ const PLAIN: Partial<Record<SottoError["code"], string>> = {
   conflict: "A server was restarted in the middle. Try again.",
 };
 
+/** Of a stream that stood still for too long (limits.streamIdleMs). */
+const WIPED = /no step for (\d+) ms, so its state was wiped/;
+
 export interface Plain {
   /** For everybody. */
   text: string;
@@ -25,6 +28,12 @@ export interface Plain {
 
 export function plainly(error: unknown): Plain {
   const detail = error instanceof Error ? error.message : String(error);
+  const idle = WIPED.exec(detail);
+  if (idle) {
+    const waited = Math.round(Number(idle[1]) / 60_000);
+    const text = `The servers keep nothing of a signal that stands still for ${count(waited, "minute")}: the beats before are forgotten. Try again, from the beginning.`;
+    return { text, detail };
+  }
   if (error instanceof SottoError) return { text: PLAIN[error.code] ?? "That did not work.", detail };
   return { text: "That did not work.", detail };
 }

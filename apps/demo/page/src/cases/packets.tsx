@@ -124,6 +124,10 @@ function View({ connection }: CaseProps) {
               const choice = ++choices.current;
               setSample(OWN);
               setOwn(file.name);
+              // a large one takes its time: what is shown meanwhile is not of another one
+              setWindows([]);
+              setNote("");
+              setWrong(undefined);
               try {
                 const bytes = new Uint8Array(await file.arrayBuffer());
                 if (choice === choices.current) take(readCapture(bytes));
