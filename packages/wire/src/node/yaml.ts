@@ -1,11 +1,18 @@
 /** A YAML file checked against a schema, with errors that say what to change. */
 import { readFileSync } from "node:fs";
 import { SottoError } from "@sotto/core";
-import { parseDocument } from "yaml";
+import { LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: those that no text has
 const CONTROL = /[\u0000-\u0008\u000e-\u001f]/;
+
+const REASONS: Record<string, string> = {
+  ENOENT: "there is no such file",
+  // a file in the place of a directory
+  ENOTDIR: "there is no such file",
+  EISDIR: "it is a directory",
+};
 
 /** @throws SottoError bad-config listing every key that is wrong. */
 export function readYaml<S extends z.ZodType>(path: string, schema: S): z.output<S> {
@@ -14,15 +21,27 @@ export function readYaml<S extends z.ZodType>(path: string, schema: S): z.output
     text = readFileSync(path, "utf8");
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "there is no such file" : `cannot be read (${code})`;
+    const why = (code && REASONS[code]) ?? `cannot be read (${code})`;
     throw new SottoError("bad-config", `${path}: ${why}; expected a YAML file`, { cause });
   }
   // the parser's message would show some of it, and a terminal obey it
   if (CONTROL.test(text)) throw new SottoError("bad-config", `${path}: it is no text; expected a YAML file`);
-  const document = parseDocument(text);
+  // a pretty message quotes lines, and the file may be a key that was named by mistake
+  const lines = new LineCounter();
+  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines });
   const [syntax] = document.errors;
-  if (syntax) throw new SottoError("bad-config", `${path}: not YAML: ${syntax.message.trimEnd()}`);
-  const value: unknown = document.toJS();
+  if (syntax) {
+    const { line } = lines.linePos(syntax.pos[0]);
+    throw new SottoError("bad-config", `${path}: not YAML: line ${line}: ${syntax.message.trimEnd()}`);
+  }
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch {
+    // aliases, which are resolved only now; the parser's message names them
+    const why = "an alias (*NAME) does not fit its anchor; a text that begins with * goes in quotes";
+    throw new SottoError("bad-config", `${path}: not YAML: ${why}`);
+  }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new SottoError("bad-config", `${path}: ${explain(schema, parsed.error.issues, value)}`);
@@ -43,7 +62,13 @@ function describe(root: z.ZodType, issue: z.core.$ZodIssue, value: unknown): str
   const found = issue.path.reduce<unknown>((v, key) => (v as Record<PropertyKey, unknown>)?.[key], value);
   const own = issue.message.replace(/^Invalid \w+: /, "").replace(/, received .*$/, "");
   const expected = issue.code === "custom" ? own : (expectedBy(schema, issue) ?? own);
-  return `${expected}, found ${found === undefined ? "nothing" : JSON.stringify(found).slice(0, 80)}`;
+  return `${expected}, found ${found === undefined ? "nothing" : shown(found, issue.path.length === 0)}`;
+}
+
+/** A value; not where it is all of the file, which may be a key or a token. */
+function shown(value: unknown, whole: boolean): string {
+  if (!whole) return JSON.stringify(value).slice(0, 80);
+  return Array.isArray(value) ? "a list" : `a ${typeof value}`;
 }
 
 /** In our words, where we have any. */
