@@ -9,7 +9,7 @@ const dir = mkdtempSync(join(tmpdir(), "sotto-test-"));
 const file = join(dir, "file.yaml");
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const schema = z.strictObject({ port: z.int() });
+const schema = z.strictObject({ port: z.int(), token: z.string().optional() });
 
 it.each([
   [
@@ -19,6 +19,7 @@ it.each([
   ],
   ["a token", "sotto_SECRET\n", /expected object, found a string$/],
   ["a list", "- SECRET\n", /expected object, found a list$/],
+  ["a token that is no text", "port: 1\ntoken: [SECRET]\n", /token: expected string, found a list$/],
   ["prose", "# head\n\nSECRET one\ntwo: SECRET three\n", /not YAML: line 3: \w+/],
   [
     "an alias of nothing",

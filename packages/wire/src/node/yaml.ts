@@ -62,12 +62,12 @@ function describe(root: z.ZodType, issue: z.core.$ZodIssue, value: unknown): str
   const found = issue.path.reduce<unknown>((v, key) => (v as Record<PropertyKey, unknown>)?.[key], value);
   const own = issue.message.replace(/^Invalid \w+: /, "").replace(/, received .*$/, "");
   const expected = issue.code === "custom" ? own : (expectedBy(schema, issue) ?? own);
-  return `${expected}, found ${found === undefined ? "nothing" : shown(found, issue.path.length === 0)}`;
+  return `${expected}, found ${found === undefined ? "nothing" : shown(found, issue.path)}`;
 }
 
-/** A value; not where it is all of the file, which may be a key or a token. */
-function shown(value: unknown, whole: boolean): string {
-  if (!whole) return JSON.stringify(value).slice(0, 80);
+/** A value; not a token's, and not where it is all of the file, which may be a key or a token. */
+function shown(value: unknown, path: readonly PropertyKey[]): string {
+  if (path.length > 0 && path.at(-1) !== "token") return JSON.stringify(value).slice(0, 80);
   return Array.isArray(value) ? "a list" : `a ${typeof value}`;
 }
 
