@@ -18,13 +18,19 @@ const HINTS: Partial<Record<ErrorCode, (sotto: string) => string>> = {
     `raise --timeout, or look at \`${sotto} inspect MODEL\` for the rounds and bytes that the run needs`,
 };
 
+/** Commands for a model's owner alone. */
+const OWNERS: readonly unknown[] = ["deploy", "models"];
+const forOwner = () =>
+  `give the owner's file with --cluster; of a cluster by \`${called()} up DIR\` it is DIR/cluster-owner.yaml`;
+
 const noConfig = (sotto: string) =>
   `is the path right? \`${sotto} up DIR\` writes the files of a cluster on this machine`;
 const noTokens = (sotto: string) =>
   `is the path right? \`${sotto} token create NAME --file FILE\` writes a file of tokens`;
 
 function hintFor({ code, cause }: SottoError, command: string | undefined): string | undefined {
-  const missing = (cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
+  if (code === "forbidden" && OWNERS.includes(command)) return forOwner();
+  const missing = /^(ENOENT|ENOTDIR)$/.test((cause as NodeJS.ErrnoException | undefined)?.code ?? "");
   if (code !== "bad-config" || !missing) return HINTS[code]?.(called());
   return (command === "token" ? noTokens : noConfig)(called());
 }

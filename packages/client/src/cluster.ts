@@ -121,6 +121,12 @@ export class ServerApi {
     return `server ${this.index} (${this.url})`;
   }
 
+  /** What the server says, with its name once: it may name itself, too. */
+  said(message: string): string {
+    const own = `server ${this.index}: `;
+    return `${this.name}: ${message.startsWith(own) ? message.slice(own.length) : message}`;
+  }
+
   /** @throws SottoError with the code that the server states; unreachable, tls. */
   async call(
     request: Pick<HttpRequest, "method" | "headers" | "body" | "signal"> & { path: string },
@@ -133,7 +139,7 @@ export class ServerApi {
     const { code, message } = statedBy(reply);
     const seconds = Number(reply.header("retry-after"));
     const after = seconds > 0 ? { retryAfterMs: seconds * 1000 } : {};
-    throw new SottoError(code, `${this.name}: ${message}`, after);
+    throw new SottoError(code, this.said(message), after);
   }
 
   /** Opens a WebSocket. @throws SottoError unreachable, tls, unsupported: the transport has none. */

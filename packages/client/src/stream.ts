@@ -182,7 +182,7 @@ export class ModelStream {
         this.fail(asSottoError(error));
       }
     };
-    socket.onClose = (error) => this.fail(new SottoError(error.code, `${server.name}: ${error.message}`));
+    socket.onClose = (error) => this.fail(new SottoError(error.code, server.said(error.message)));
     const { sizes, steps } = streaming.shape;
     const open: StreamOpen = { type: "open", stream: this.id, plan: hash, sizes, steps };
     const { look, roundTimes } = this.options;
@@ -196,11 +196,12 @@ export class ModelStream {
 
   private take(i: 0 | 1, message: string | Uint8Array): void {
     if (this.failure) return;
-    const { name } = this.context.servers[i];
+    const server = this.context.servers[i];
+    const { name } = server;
     if (typeof message === "string") {
       const state = streamState.safeParse(parse(message, name)).data;
       if (!state) throw new SottoError("protocol", `${name} sent a message that is not of a stream`);
-      if (state.type === "error") throw new SottoError(state.code, `${name}: ${state.message}`);
+      if (state.type === "error") throw new SottoError(state.code, server.said(state.message));
       this.inFlight = Math.min(this.inFlight, state.inFlight);
       this.ready[i] = true;
       this.opened[i]?.();
