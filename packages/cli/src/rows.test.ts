@@ -8,8 +8,8 @@ async function* lines(...text: string[]) {
 
 async function all(inputs: RowInput[], ...text: string[]) {
   const found = [];
-  for await (const step of stepsOf(lines(...text), inputs))
-    found.push(Object.fromEntries(Object.entries(step).map(([name, t]) => [name, Array.from(t.data)])));
+  for await (const { values } of stepsOf(lines(...text), inputs))
+    found.push(Object.fromEntries(Object.entries(values).map(([name, t]) => [name, Array.from(t.data)])));
   return found;
 }
 
@@ -52,5 +52,24 @@ it("what is wrong is named by its line, without its content", async () => {
     expect(error).toBeInstanceOf(SottoError);
     expect((error as Error).message).toMatch(message);
     expect((error as Error).message).not.toMatch(/777|seven/);
+  }
+});
+
+it("an element that is refused later is named by its line, and its place in it", async () => {
+  const y: RowInput = { name: "y", shape: [2, 3, 2], timeAxis: 1 };
+  const h: RowInput = { name: "h", shape: [1, 1, 2] };
+  const text = ['{"y":[1,2,3,4],"h":[5,6]}', "", '{"y":[1,2,3,4]}', '{"y":[1,2,3,4]}', '{"y":[0,0,0,0]}'];
+  const refused = (input: string, element: number) =>
+    new SottoError("bad-input", `input ${input}: element ${element} is odd`, { at: { input, element } });
+  for await (const { values, located } of stepsOf(lines(...text.slice(0, 4)), [y, h])) {
+    const at = (input: string, i: number) => (located(refused(input, i)) as Error).message;
+    const places = Array.from(values.y!.data, (v, i) => [v, at("y", i)]);
+    const expected = [1, 3, 4].flatMap((line) =>
+      [1, 2, 3, 4].map((v, i) => [v, `line ${line}: input y: element ${i} is odd`]),
+    );
+    expect(places.sort()).toEqual(expected.sort());
+    expect(at("h", 1)).toBe("line 1: input h: element 1 is odd");
+    const other = new Error("another");
+    expect(located(other)).toBe(other);
   }
 });

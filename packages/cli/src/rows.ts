@@ -10,6 +10,13 @@ export interface RowInput {
   timeAxis?: number;
 }
 
+/** What is sent together. */
+export interface Steps {
+  values: Record<string, NumberTensor>;
+  /** An error of the values, with the line of the element that it names. */
+  located(error: unknown): unknown;
+}
+
 type Row = Record<string, number[]>;
 
 /**
@@ -20,11 +27,12 @@ type Row = Record<string, number[]>;
 export async function* stepsOf(
   lines: AsyncIterable<string>,
   inputs: readonly RowInput[],
-): AsyncGenerator<Record<string, NumberTensor>> {
+): AsyncGenerator<Steps> {
   const timed = inputs.filter((i) => i.timeAxis !== undefined);
   const initial = inputs.filter((i) => i.timeAxis === undefined);
   const steps = timed[0]!.shape[timed[0]!.timeAxis!]!;
   let rows: Row[] = [];
+  let numbers: number[] = [];
   let number = 0;
   let first = true;
   for await (const line of lines) {
@@ -41,18 +49,44 @@ export async function* stepsOf(
     const unknown = Object.keys(row).find((name) => !expected.some((i) => i.name === name));
     if (unknown !== undefined) throw wrong(`input ${unknown} is not taken here`);
     rows.push(row);
+    numbers.push(number);
     if (rows.length < steps) continue;
     const given = Object.fromEntries(timed.map((i) => [i.name, tensorOf(i, rows, steps)]));
     if (first)
       for (const { name, shape } of initial)
         given[name] = { shape, data: Float64Array.from(rows[0]![name]!) };
-    yield given;
+    const at = numbers;
+    yield { values: given, located: (error) => located(error, inputs, steps, at) };
     rows = [];
+    numbers = [];
     first = false;
   }
   if (rows.length > 0) {
     throw new SottoError("bad-input", `the input ends with ${rows.length} of the ${steps} steps of a chunk`);
   }
+}
+
+/** @param numbers of the lines, one a step. */
+function located(
+  error: unknown,
+  inputs: readonly RowInput[],
+  steps: number,
+  numbers: readonly number[],
+): unknown {
+  if (!(error instanceof SottoError) || !error.at) return error;
+  const { input, element } = error.at;
+  const about = inputs.find((i) => i.name === input);
+  if (!about) return error;
+  const inner = innerSize(about);
+  const step = Math.floor(element / inner) % steps;
+  const within = Math.floor(element / (inner * steps)) * inner + (element % inner);
+  const message = error.message.replace(`element ${element}`, `element ${within}`);
+  return new SottoError(error.code, `line ${numbers[step]}: ${message}`, { cause: error });
+}
+
+/** Elements of one time step that lie together; all of an initial state. */
+function innerSize({ shape, timeAxis }: RowInput): number {
+  return shape.slice(timeAxis === undefined ? 0 : timeAxis + 1).reduce((n, d) => n * d, 1);
 }
 
 function isHead(line: string): boolean {
@@ -94,8 +128,9 @@ function parseRow(line: string, inputs: readonly RowInput[], wrong: (why: string
 }
 
 /** Rows as one tensor: each has the numbers of its time step. */
-function tensorOf({ name, shape, timeAxis }: RowInput, rows: readonly Row[], steps: number): NumberTensor {
-  const inner = shape.slice(timeAxis! + 1).reduce((n, d) => n * d, 1);
+function tensorOf(about: RowInput, rows: readonly Row[], steps: number): NumberTensor {
+  const { name, shape } = about;
+  const inner = innerSize(about);
   const data = new Float64Array(shape.reduce((n, d) => n * d, 1));
   rows.forEach((row, t) => {
     row[name]!.forEach((v, i) => {

@@ -26,10 +26,17 @@ export class SottoError extends Error {
   readonly code: ErrorCode;
   /** How long to wait before the same may be tried again, in milliseconds, where that is known. */
   readonly retryAfterMs: number | undefined;
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; retryAfterMs?: number }) {
+  /** Of a value of the client's input that is refused: its place, row-major. */
+  readonly at: { input: string; element: number } | undefined;
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: { cause?: unknown; retryAfterMs?: number; at?: { input: string; element: number } },
+  ) {
     super(message, options);
     this.name = "SottoError";
     this.code = code;
     this.retryAfterMs = options?.retryAfterMs;
+    this.at = options?.at;
   }
 }

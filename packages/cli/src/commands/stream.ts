@@ -60,8 +60,10 @@ async function stream({ name, cluster, steps, size: sizes = {}, plan, clip, time
     const lines = createInterface({ input: process.stdin, crlfDelay: Infinity });
     let step = 0;
     // one after the other: a result is written before the next line is waited for
-    for await (const inputs of stepsOf(lines, opened.inputs)) {
-      const { outputs, stats } = await opened.step(inputs);
+    for await (const { values, located } of stepsOf(lines, opened.inputs)) {
+      const { outputs, stats } = await opened.step(values).catch((error: unknown) => {
+        throw located(error);
+      });
       step += steps;
       const numbers = Object.entries(outputs).map(([output, { data }]) => [
         output,

@@ -158,6 +158,10 @@ function uniform(ring: Ring, n: number, random: RandomBytes): Vector {
   return v;
 }
 
+function refused(input: string, element: number, why: string): SottoError {
+  return new SottoError("bad-input", `input ${input}: element ${element} ${why}`, { at: { input, element } });
+}
+
 function ranged(
   about: NetworkInput,
   data: ArrayLike<number>,
@@ -166,15 +170,15 @@ function ranged(
   const { name, range } = about;
   return Float64Array.from(data, (v, i) => {
     // the position may be said, the value not: it is the client's secret, and errors end up in logs
-    if (!Number.isFinite(v))
-      throw new SottoError("bad-input", `input ${name}: element ${i} is NaN or infinite`);
+    if (!Number.isFinite(v)) throw refused(name, i, "is NaN or infinite");
     const most = typeof range === "number" ? range : range[i % range.length]!;
     const shared = typeof range === "number" ? v : v / most;
     if (Math.abs(v) <= most || outside === "keep") return shared;
     if (outside === "clip") return typeof range === "number" ? Math.sign(v) * most : Math.sign(v);
-    throw new SottoError(
-      "bad-input",
-      `input ${name}: element ${i} is outside the declared range |x| <= ${most}; ` +
+    throw refused(
+      name,
+      i,
+      `is outside the declared range |x| <= ${most}; ` +
         "declare a larger --input-range, or normalise or clip the input",
     );
   });
@@ -184,10 +188,7 @@ function tokens(about: NetworkInput, data: ArrayLike<number>, vocabulary: number
   return Array.from(data, (token, i) => {
     // a negative one is a mistake in padding more often than ONNX's count from the end
     if (Number.isInteger(token) && token >= 0 && token < vocabulary) return token;
-    throw new SottoError(
-      "bad-input",
-      `input ${about.name}: element ${i} is not a token; expected 0 to ${vocabulary - 1}`,
-    );
+    throw refused(about.name, i, `is not a token; expected 0 to ${vocabulary - 1}`);
   });
 }
 
