@@ -138,6 +138,12 @@ describe.skipIf(!installed && !process.env.CI)("parties of several workers", () 
           return values?.("sotto_models") ?? error;
         };
         await expect.poll(models, { timeout: HANG_MS }).toBe(party === "dealer" ? 4 : 1);
+        const links = async () => {
+          const { values } = await read(source, 60_000);
+          return [values?.("sotto_workers"), values?.("sotto_connection_up")];
+        };
+        // each of two workers is connected to both others
+        await expect.poll(links, { timeout: HANG_MS }).toEqual([2, 4]);
       }
     },
     HANG_MS,

@@ -21,10 +21,14 @@ export interface Figures {
   roundsPerSecond: number;
   sentBytesPerSecond: number;
   receivedBytesPerSecond: number;
+  /** Processes of the party. */
+  workers: number;
+  /** Of all its processes. */
   connectionsUp: number;
   /** Of one core. */
   cpuPercent: number;
   memoryBytes: number;
+  /** At the dealer set-ups: one for each model and pair of servers' processes. */
   modelsReady: number;
   models: number;
   poolDepth: number;
@@ -73,6 +77,8 @@ function between(then: Values, now: Values, seconds: number): Figures {
     roundsPerSecond: rate("sotto_rounds_total"),
     sentBytesPerSecond: rate("sotto_bytes_total", { direction: "sent" }),
     receivedBytesPerSecond: rate("sotto_bytes_total", { direction: "received" }),
+    // a party of one process does not say so
+    workers: now("sotto_workers") || 1,
     connectionsUp: now("sotto_connection_up"),
     cpuPercent: rate("process_cpu_seconds_total") * 100,
     memoryBytes: now("process_resident_memory_bytes"),

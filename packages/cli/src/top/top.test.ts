@@ -48,6 +48,7 @@ describe("sotto top", () => {
       sessionsPerSecond: 10,
       failedPerSecond: 0,
       sentBytesPerSecond: 10_100,
+      workers: 1,
       connectionsUp: 1,
     });
     const { total, peer, dealer, compute, queue } = figures!.latencyMs!;
@@ -67,6 +68,21 @@ describe("sotto top", () => {
     const again = figuresOf("dealer", reading(0, 5), reading(1000, 1, 2));
     expect(again).toMatchObject({ figures: null, error: "restarted" });
     expect(render([again], "now")).toMatch(/\nsessions\/s +-\n.*\ndealer: restarted$/s);
+  });
+
+  it("counts the connections of all workers, and the dealer's set-ups by themselves", () => {
+    const figures = {
+      ...figuresOf("dealer", reading(0, 1), reading(1000, 1)).figures!,
+      ...{ connectionsUp: 5, models: 4, modelsReady: 4 },
+    };
+    const of = (party: "dealer" | "server-0", workers: number) => ({
+      party,
+      figures: { ...figures, workers },
+    });
+    const text = render([of("dealer", 3), of("server-0", 3)], "now");
+    expect(text).toMatch(/\nworkers +3 +3\nconnections +5 of 6 +5 of 6\n/);
+    expect(text).toMatch(/\nmodels ready {2,}4 of 4\nset-ups +4 *\n/);
+    expect(render([of("dealer", 1)], "now")).not.toContain("workers");
   });
 
   it("takes the terminal, and gives it back on q, Ctrl-C or an error", async () => {

@@ -4,7 +4,7 @@ import type { Figures, Latency, PartyFigures } from "./figures.js";
 
 const NONE = "-";
 const ERROR_COLUMNS = 24;
-/** Every party is connected to the two others. */
+/** Every process of a party is connected to the two others. */
 const OTHERS = 2;
 
 type Row = [title: string, show: (figures: Figures, party: PartyFigures["party"]) => string];
@@ -19,6 +19,14 @@ const ofServers =
   (figures, party) =>
     party === "dealer" ? "" : show(figures);
 
+const ofDealer =
+  (show: (figures: Figures) => string): Row[1] =>
+  (figures, party) =>
+    party === "dealer" ? show(figures) : "";
+
+/** Shown where a party has several. */
+const WORKERS = "workers";
+
 const ROWS: Row[] = [
   ["sessions/s", (f) => rate(f.sessionsPerSecond)],
   ["failed/s", (f) => rate(f.failedPerSecond)],
@@ -32,10 +40,12 @@ const ROWS: Row[] = [
   ["rounds/s", ofServers((f) => rate(f.roundsPerSecond))],
   ["sent/s", (f) => bytes(Math.round(f.sentBytesPerSecond))],
   ["received/s", (f) => bytes(Math.round(f.receivedBytesPerSecond))],
-  ["connections", (f) => `${f.connectionsUp} of ${OTHERS}`],
+  [WORKERS, (f) => String(f.workers)],
+  ["connections", (f) => `${f.connectionsUp} of ${OTHERS * f.workers}`],
   ["CPU", (f) => `${Math.round(f.cpuPercent)} %`],
   ["memory", (f) => bytes(f.memoryBytes)],
-  ["models ready", (f) => `${f.modelsReady} of ${f.models}`],
+  ["models ready", ofServers((f) => `${f.modelsReady} of ${f.models}`)],
+  ["set-ups", ofDealer((f) => String(f.models))],
   ["pool depth", ofServers((f) => String(f.poolDepth))],
 ];
 
@@ -44,7 +54,8 @@ export function render(parties: readonly PartyFigures[], title: string): string 
     { title: "" },
     ...parties.map(({ party }) => ({ title: party.replace("-", " "), align: "right" as const })),
   ];
-  const rows = ROWS.map(([name, show]) => [
+  const several = parties.some(({ figures }) => (figures?.workers ?? 1) > 1);
+  const rows = ROWS.filter(([name]) => name !== WORKERS || several).map(([name, show]) => [
     name,
     ...parties.map(({ party, figures }) => (figures ? show(figures, party) : NONE)),
   ]);

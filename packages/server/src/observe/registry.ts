@@ -20,6 +20,8 @@ export interface Gauges {
   streams?: () => number;
   /** Sessions' worth of correlated randomness that is prepared, by model. */
   pool?: () => ReadonlyMap<string, number>;
+  /** Of a front: the party's workers that are there. */
+  workers?: () => number;
 }
 
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60];
@@ -117,6 +119,8 @@ function addGauges(registers: Registry[], tally: Tally, gauges: Gauges): void {
       for (const [other, up] of Object.entries(gauges.connections())) this.set({ other }, up ? 1 : 0);
     },
   });
+  const { workers } = gauges;
+  if (workers) gauge("sotto_workers", "Workers of the party", workers);
   gauge("sotto_models", "Models stored; at the dealer, set-ups", () => gauges.models().stored, "max");
   gauge("sotto_models_ready", "Models that a session can use now", () => gauges.models().ready, "max");
   gauge("sotto_ring_bytes", "Bytes in use for shares, set-ups and running sessions", gauges.ringBytes);

@@ -60,12 +60,9 @@ export async function startFront(config: FrontConfig, options: DaemonOptions = {
         models: () => ({ stored: 0, ready: 0 }),
         ringBytes: () => 0,
       };
-      const figures = new AllFigures(
-        nats,
-        makeRegistry(role, tally, nothing),
-        () => registry.live.length,
-        log,
-      );
+      const count = () => registry.live.length;
+      const own = makeRegistry(role, tally, { ...nothing, workers: count });
+      const figures = new AllFigures(nats, own, count, log);
       const metrics = await listenForMetrics(checked.metrics, figures, () => {
         nats.need();
       });
