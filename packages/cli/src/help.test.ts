@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { makeProgram } from "./program.js";
 import { executeHere } from "./testing/in-process.js";
 
@@ -10,6 +10,20 @@ it("the help of every command has an example, which names the command", async ()
     expect(stdout, `sotto ${path.join(" ")} --help`).toMatch(
       new RegExp(`Examples?:\\n[^]*sotto ${path.join(" ")}`),
     );
+  }
+});
+
+it("examples are to be pasted: the command as it was called", async () => {
+  vi.stubEnv("npm_command", "exec");
+  try {
+    const { stdout } = await executeHere("stream", "--help");
+    expect(stdout).toMatch(/^Usage: sotto stream/);
+    expect(stdout).toMatch(/\nExample:\n {2}tail -f heart-rate.csv \| npx sotto stream --name /);
+    expect((await executeHere("up", "--help")).stdout).toMatch(
+      /\nExample:\n {2}npx sotto up cluster\n {2}npx sotto deploy/,
+    );
+  } finally {
+    vi.unstubAllEnvs();
   }
 });
 

@@ -49,11 +49,24 @@ export async function makeProgram(name = ""): Promise<Command> {
     .version("0.1.0")
     .exitOverride()
     .configureHelp({ helpWidth: 100 })
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "sotto: ")) })
+    .configureOutput({
+      writeOut: (text) => process.stdout.write(asCalled(text)),
+      outputError: (text, write) => write(text.replace(/^error: /, "sotto: ")),
+    })
     .addHelpText("after", EXIT_CODES);
   for (const add of await Promise.all(wanted.map((load) => load()))) add(program);
   hint(program, called());
   return program;
+}
+
+/** Help with examples to paste. */
+function asCalled(help: string): string {
+  const at = help.search(/^Examples?:$/m);
+  if (at < 0) return help;
+  const examples = help
+    .slice(at)
+    .replace(/(^ {2}|\| )sotto (?=[a-z])/gm, (_, before) => `${before}${called()} `);
+  return help.slice(0, at) + examples;
 }
 
 /** After a wrong command line: which help to ask for. */
