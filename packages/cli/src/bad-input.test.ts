@@ -1,4 +1,5 @@
 /** Everything that users get wrong: a message that names the cause, exit code 1 (2 for usage), nothing on stdout. */
+import { mkdirSync, readdirSync } from "node:fs";
 import { compile, instantiate, prepareInputs } from "@sotto/core";
 import { importOnnx } from "@sotto/model";
 import { makeGruModel, writeOnnx } from "@sotto/model/testing";
@@ -50,7 +51,7 @@ describe("sotto run", () => {
     [
       "a file for an output directory",
       [model, "--input", good, "--output-dir", text],
-      /text\.onnx can't be written/,
+      /output directory \S*text\.onnx can't be written: \S*text\.onnx is no directory; name a directory/,
     ],
     ["a missing input file", [model, "--input", shop.path("none.npy")], /none\.npy can't be read/],
     [
@@ -136,6 +137,14 @@ describe("usage", () => {
     ],
     ["an unknown input", ["run", model, "--input", `z=${good}`], /no input of that name; its inputs: x/],
     ["a bad range", ["run", model, "--input", good, "--input-range", "-1"], /--input-range.*above 0/],
+    ["no workers", ["up", "c", "--workers", "0"], /'0' is invalid. Expected a whole number from 1 to 64\./],
+    ["part of a step", ["stream", "--steps", "0.5"], /'0.5' is invalid. Expected a whole number above 0\./],
+    ["a port's name", ["up", "c", "--port", "http"], /is invalid. Expected a port from 1024 to 65000\./],
+    [
+      "an empty directory's name",
+      ["up", ""],
+      /'' is invalid for argument 'dir'. Expected a directory's name/,
+    ],
     ["a bad size", ["inspect", model, "--size", "time"], /--size.*NAME=N/],
     ["a bad name", ["deploy", model, "--name", "../x", "--cluster", "c"], /--name.*letters/],
   ])("%s", async (_, args, message) => {
@@ -150,6 +159,63 @@ describe("usage", () => {
     expect(help.stdout).toMatch(/Exit codes:\n {2}0 /);
     // what the parties of a local cluster run is not for users
     expect(help.stdout).not.toMatch(/^ {2}party /m);
+  });
+});
+
+describe("a file, or a folder of certificates, in the place of a cluster's directory", () => {
+  const folder = shop.path("cluster", "certificates");
+  mkdirSync(folder, { recursive: true });
+  shop.file("cluster/certificates/ca.pem", "");
+  shop.file("cluster/dealer.yaml", "");
+  mkdirSync(shop.path("certs"));
+  shop.file("certs/ca.pem", "");
+  it.each([
+    ["up, a file", ["up", text], /text\.onnx is no directory; name the directory of a cluster, or a new one/],
+    [
+      "up with workers, a file",
+      ["up", text, "--workers", "1"],
+      /text\.onnx is no directory; name the directory/,
+    ],
+    [
+      "up, a cluster's certificates",
+      ["up", folder],
+      /those of the cluster in \S*cluster; `\S*.* up \S*cluster` starts/,
+    ],
+    [
+      "up, other certificates",
+      ["up", shop.path("certs")],
+      /certs holds certificates, not a cluster; name another/,
+    ],
+    ["certs, a file", ["certs", text], /text\.onnx is no directory; name a directory/],
+    ["top, a file", ["top", text], /dealer\.yaml: there is no such file; .*\n {2}hint: .* up DIR/],
+    [
+      "a directory as a cluster file",
+      ["models", "list", "--cluster", shop.dir],
+      /: it is a directory; expected a YAML/,
+    ],
+    [
+      "a token's file in no directory",
+      ["token", "create", "a", "--file", "none/a.yaml"],
+      /there is no directory none\n/,
+    ],
+  ])("%s", async (_, args, message) => {
+    const done = await executeHere(...args);
+    expect(done.stderr).toMatch(message);
+    expect(done).toMatchObject({ code: 1, stdout: "" });
+    expect(readdirSync(folder)).toEqual(["ca.pem"]);
+  });
+});
+
+describe("sotto token create", () => {
+  it("says where it begins a new file", async () => {
+    const [known, typo] = [shop.path("tokens.yaml"), shop.path("tokens.yml")];
+    const first = await executeHere("token", "create", "a", "--file", known);
+    expect(first.stderr).toMatch(/note: there was no \S*tokens\.yaml yet: begun anew\. .*clients\.tokens/);
+    const second = await executeHere("token", "create", "b", "--file", known);
+    expect([second.code, second.stderr]).toEqual([0, expect.not.stringContaining("note")]);
+    const third = await executeHere("token", "create", "c", "--file", known, "--file", typo);
+    expect(third.stderr).toMatch(/there was no \S*tokens\.yml yet/);
+    expect(third.stdout).toMatch(/^sotto_[\w-]{43}\n$/);
   });
 });
 

@@ -99,6 +99,13 @@ describe("a cluster on this machine", () => {
       code: 1,
       stderr: expect.stringMatching(/line 1: 2 numbers/),
     });
+    const far = shop.start(["stream", "--name", "s", "--cluster", client], {}, "0,0,0\n\n0,9,0\n");
+    far.process.stdin!.end();
+    const refused = await far.finished;
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(
+      /^sotto: line 3: input x: element 1 is outside the declared range .* --clip/,
+    );
   });
 
   it("takes a model, and infers", async () => {
@@ -255,7 +262,10 @@ describe("a cluster on this machine", () => {
     expect(shape.stderr).toMatch(/input x has shape \[5, 3\], expected \[time, batch, 3\]/);
     expect(unknown.stderr).toMatch(/nobody/);
     expect(plan.stderr).toMatch(/0000/);
-    expect(role.stderr).toMatch(/owner/);
+    // its name once, and what to give instead
+    expect(role.stderr).toMatch(
+      /^sotto: server \d \([^)]*\): PUT \S+ is not for the certificate of "client"; .*owner\n {2}hint: give the owner's file with --cluster; .*cluster-owner\.yaml\n$/,
+    );
   });
 
   it("is not reached with other certificates", async () => {

@@ -2,6 +2,8 @@
 import type { ModelInput } from "@sotto/core";
 import { InvalidArgumentError } from "commander";
 
+const MOST_WORKERS = 64;
+
 /** A number above zero. */
 export function positive(text: string): number {
   const value = Number(text);
@@ -13,16 +15,32 @@ export function positive(text: string): number {
 
 /** A whole number above zero. */
 export function count(text: string): number {
-  const value = positive(text);
-  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError("Expected a whole number above 0.");
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError("Expected a whole number above 0.");
+  return value;
+}
+
+/** Workers of a party on one machine. */
+export function workerCount(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isInteger(value) || value < 1 || value > MOST_WORKERS)
+    throw new InvalidArgumentError(`Expected a whole number from 1 to ${MOST_WORKERS}.`);
   return value;
 }
 
 /** The first of several TCP ports. */
 export function basePort(text: string): number {
-  const value = count(text);
-  if (value < 1024 || value > 65000) throw new InvalidArgumentError("Expected a port from 1024 to 65000.");
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1024 || value > 65000)
+    throw new InvalidArgumentError("Expected a port from 1024 to 65000.");
   return value;
+}
+
+/** An empty one is a variable of a shell that has no value, and would mean the current directory. */
+export function directory(text: string): string {
+  if (text === "") throw new InvalidArgumentError("Expected a directory's name; . is the current one.");
+  return text;
 }
 
 /** For options that may be given several times. */

@@ -6,7 +6,7 @@ import { SottoError } from "@sotto/core";
 import { ROLES, type Role } from "@sotto/wire";
 import { type Command, Option } from "commander";
 import { exists } from "../cluster/files.js";
-import { collect, count } from "../options.js";
+import { collect, count, directory } from "../options.js";
 import { print } from "../terminal.js";
 
 interface CertsOptions {
@@ -19,7 +19,7 @@ export function addCerts(program: Command): void {
   program
     .command("certs")
     .description("make a certificate authority and the certificates of dealer, servers, owner and client")
-    .argument("<dir>", "directory to write to")
+    .argument("<dir>", "directory to write to", directory)
     .option(
       "--host <host>",
       "a name or address at which parties are reached, besides localhost (repeatable)",

@@ -1,7 +1,8 @@
 /** `sotto token`: the API tokens that a server knows. They are for the server's operator, on the server's machine. */
+import { existsSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { collect, count, positive } from "../options.js";
-import { print } from "../terminal.js";
+import { note, print } from "../terminal.js";
 
 interface CreateOptions {
   file: string[];
@@ -36,6 +37,7 @@ export function addToken(program: Command): void {
     )
     .action(async (given: string, options: CreateOptions) => {
       const { file, role, days, requestsPerMinute, burst, concurrent, maxSize } = options;
+      const begun = file.filter((path) => !existsSync(path));
       const { createToken } = await import("@sotto/server");
       const limits = Object.fromEntries(
         Object.entries({ requestsPerMinute, burst, concurrent, maxSize }).filter(([, v]) => v !== undefined),
@@ -47,9 +49,13 @@ export function addToken(program: Command): void {
         ...(Object.keys(limits).length > 0 ? { limits } : {}),
       });
       // alone on standard output, for a script to take
-      process.stderr.write(
-        `token of ${given}, shown once and stored nowhere; its hash is in ${file.join(", ")}\n`,
-      );
+      note(`token of ${given}, shown once and stored nowhere; its hash is in ${file.join(", ")}`);
+      if (begun.length > 0) {
+        note(
+          `sotto: note: there was no ${begun.join(", ")} yet: begun anew. A server knows the token only where ` +
+            "clients.tokens of its configuration names the file",
+        );
+      }
       await print(made);
     });
   files(token.command("list").description("names, roles and limits; hashes say nothing and are left out"))

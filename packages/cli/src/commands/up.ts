@@ -1,6 +1,6 @@
 /** `sotto up DIR`: a cluster on this machine, for trying things out. */
 import { join, resolve } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { called, shellWord } from "../called.js";
 import { atExit, exitAs, untilSignal } from "../cluster/cleanup.js";
 import {
@@ -15,8 +15,9 @@ import {
 } from "../cluster/files.js";
 import { clusterIn, type LocalCluster } from "../cluster/local.js";
 import { lockCluster, refuseRunning } from "../cluster/lock.js";
+import { refusePlace } from "../cluster/place.js";
 import { WorkerCluster } from "../cluster/workers.js";
-import { basePort } from "../options.js";
+import { basePort, directory, workerCount } from "../options.js";
 import { note, print } from "../terminal.js";
 
 const DEFAULT_PORT = 7450;
@@ -28,12 +29,12 @@ export function addUp(program: Command): void {
     .description(
       "write the configuration and certificates of a cluster on this machine, and run it until Ctrl-C",
     )
-    .argument("<dir>", "directory to write to; a cluster that is there already is used as it is")
+    .argument("<dir>", "directory to write to; a cluster that is there already is used as it is", directory)
     .option("--port <base>", `first of seven ports in a row (default: ${DEFAULT_PORT})`, basePort)
     .option(
       "--workers <n>",
       "so many workers of each party, with three NATS servers (docs/scaling.md)",
-      count,
+      workerCount,
     )
     .addHelpText(
       "after",
@@ -41,6 +42,7 @@ export function addUp(program: Command): void {
     )
     .action(async (dir: string, { port, workers }: { port?: number; workers?: number }) => {
       const path = resolve(dir);
+      refusePlace(dir);
       if (workers !== undefined) return upWithWorkers(dir, portsFrom(port ?? DEFAULT_PORT), workers);
       refuseRunning(path);
       const found = await holdsCluster(path);
@@ -116,12 +118,6 @@ async function unless<T>(stopped: Promise<NodeJS.Signals>, starting: Promise<T>)
     if (signal) exitAs(signal);
     throw error;
   }
-}
-
-function count(text: string): number {
-  const n = Number(text);
-  if (Number.isInteger(n) && n >= 1 && n <= 64) return n;
-  throw new InvalidArgumentError("expected a whole number from 1 to 64");
 }
 
 /** Starts the cluster; if that fails, what was written for it goes, so that the next attempt begins anew. */

@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { SottoError } from "@sotto/core";
 import { hex32 } from "@sotto/wire";
 import { readYaml } from "@sotto/wire/node";
@@ -69,7 +70,9 @@ export function writeTokens(path: string, tokens: readonly TokenEntry[]): void {
     renameSync(temporary, path);
   } catch (cause) {
     rmSync(temporary, { force: true });
-    throw new SottoError("bad-config", `${path}: cannot be written (${(cause as Error).message})`, { cause });
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? `there is no directory ${dirname(path)}` : message;
+    throw new SottoError("bad-config", `${path}: cannot be written: ${why}`, { cause });
   }
 }
 
