@@ -104,7 +104,7 @@ describe("a cluster on this machine", () => {
     const refused = await far.finished;
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(
-      /^sotto: line 3: input x: element 1 is outside the declared range .* --clip/,
+      /^sotto: line 3: input x: element 1 is outside the declared range .*--clip/,
     );
   });
 
