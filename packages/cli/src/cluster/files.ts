@@ -1,6 +1,6 @@
 /** Configuration files and certificates of a cluster on this machine. */
 import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
-import { access, chmod, writeFile } from "node:fs/promises";
+import { access, chmod, rename, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { SottoError } from "@sotto/core";
@@ -106,10 +106,20 @@ export async function writeCertificates(dir: string): Promise<void> {
   // a large library, which the commands that only name these files do not need
   const { makeCertificates } = await import("@sotto/server");
   const folder = join(dir, CERTIFICATES);
-  const ours = !(await exists(folder));
-  await makeCertificates(folder, {});
-  // keys belong into no repository
-  if (ours) await writeFile(join(folder, ".gitignore"), "*\n");
+  if (await exists(folder)) return makeCertificates(folder, {});
+  // whole at once: a part of them, left by Ctrl-C, could not be used by the next start
+  const part = `${folder}.${process.pid}.new`;
+  const remove = () => rmSync(part, { recursive: true, force: true });
+  const forget = atExit(remove);
+  try {
+    await makeCertificates(part, {});
+    // keys belong into no repository
+    await writeFile(join(part, ".gitignore"), "*\n");
+    await rename(part, folder);
+  } finally {
+    remove();
+    forget();
+  }
 }
 
 /** Every file that `sotto up` needs, within a cluster's directory. */

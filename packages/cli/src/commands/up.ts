@@ -106,17 +106,16 @@ async function upWithWorkers(dir: string, ports: Ports, workers: number): Promis
   }
 }
 
-/** What starts, unless a signal comes meanwhile: a terminal's Ctrl-C ends what is being started, too, which is no failure. */
+/** What starts, unless a signal comes meanwhile: then the process ends at once, as the signal would have it. */
 async function unless<T>(stopped: Promise<NodeJS.Signals>, starting: Promise<T>): Promise<T> {
-  let signal: NodeJS.Signals | undefined;
-  void stopped.then((by) => {
-    signal = by;
+  let over = false;
+  void stopped.then((signal) => {
+    if (!over) exitAs(signal);
   });
   try {
     return await starting;
-  } catch (error) {
-    if (signal) exitAs(signal);
-    throw error;
+  } finally {
+    over = true;
   }
 }
 
