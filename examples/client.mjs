@@ -2,8 +2,8 @@ import { connect, loadCluster } from "@sotto/client";
 import { loadVocabulary, tokenize } from "@sotto/example-spam";
 
 // node examples/client.mjs ./cluster/cluster-client.yaml spam "You have won 1,000,000 dollars!"
-const [file, name, text] = process.argv.slice(2);
-if (!text) {
+const [file, name, ...words] = process.argv.slice(2);
+if (words.join("").trim() === "") {
   console.error('usage: node examples/client.mjs CLUSTER_FILE MODEL "TEXT OF A MAIL"');
   process.exit(1);
 }
@@ -13,7 +13,7 @@ try {
 
   // The mail as numbers of words. It does not leave this process: every server gets a share of the input,
   // and each share by itself is random.
-  const tokens = tokenize(text, await loadVocabulary());
+  const tokens = tokenize(words.join(" "), await loadVocabulary());
   const inputs = { tokens: { shape: [1, tokens.length], data: tokens } };
   const { outputs, stats } = await model.infer(inputs, { timeoutMs: 30_000 });
 

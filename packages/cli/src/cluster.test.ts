@@ -99,6 +99,11 @@ describe("a cluster on this machine", () => {
       code: 1,
       stderr: expect.stringMatching(/line 1: 2 numbers/),
     });
+    const size = await shop.sotto("stream", "--name", "s", "--cluster", client, "--size", "rows=2");
+    expect([size.code, size.stderr]).toEqual([
+      2,
+      expect.stringMatching(/no open size of that name; open sizes: /),
+    ]);
     const far = shop.start(["stream", "--name", "s", "--cluster", client], {}, "0,0,0\n\n0,9,0\n");
     far.process.stdin!.end();
     const refused = await far.finished;

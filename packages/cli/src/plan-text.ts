@@ -110,7 +110,7 @@ function numbers(r: PlanReport): string {
 
 function offlineText({ offlineBytes: { server0, server1 }, expandedBytes }: ProfileCost): string {
   if (server0 === 0) return `${bytes(server1)} from the dealer to server 1; server 0 gets a seed`;
-  return `${bytes(server0)} from the dealer to server 0, ${bytes(server1)} to server 1, of which each makes ${bytes(expandedBytes)}`;
+  return `${bytes(server0)} from the dealer to server 0, ${bytes(server1)} to server 1, from which each makes ${bytes(expandedBytes)}`;
 }
 
 function profileText(p: ProfileCost): string {

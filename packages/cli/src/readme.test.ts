@@ -48,6 +48,7 @@ async function fails(...args: string[]): Promise<string | undefined> {
 
 it("the README's client says how it is called, and what went wrong, in a line", async () => {
   expect(await fails()).toMatch(/^usage: node examples\/client\.mjs CLUSTER_FILE MODEL .*\n$/);
+  expect(await fails("nowhere.yaml", "spam", " ")).toMatch(/^usage: /);
   expect(await fails("nowhere.yaml", "spam", "text")).toMatch(/^nowhere\.yaml: there is no such file.*\n$/);
 });
 

@@ -20,6 +20,18 @@ export function openNames(inputs: readonly ModelInput[]): string[] {
   return [...new Set(inputs.flatMap((i) => i.shape).filter((d) => typeof d === "string"))];
 }
 
+/** @throws UsageError naming the sizes that are open. */
+export function refuseUnknown(inputs: readonly ModelInput[], given: Sizes): void {
+  const names = openNames(inputs);
+  for (const name of Object.keys(given)) {
+    if (names.includes(name)) continue;
+    const open = names.length > 0 ? `open sizes: ${names.join(", ")}` : "it leaves no size open";
+    throw new UsageError(
+      `--size ${name}: the model has no open size of that name; ${open} (${list(inputs)})`,
+    );
+  }
+}
+
 /** Numbers of steps to try; a convolution may need several, and make few of many. */
 const TRIED = [1, 2, 16];
 
@@ -30,13 +42,7 @@ const TRIED = [1, 2, 16];
 export function chooseSizes(compiled: Compiled, given: Sizes): OpenSize[] {
   const { plan } = compiled;
   const names = openNames(plan.inputs);
-  for (const name of Object.keys(given)) {
-    if (names.includes(name)) continue;
-    const open = names.length > 0 ? `open sizes: ${names.join(", ")}` : "it leaves no size open";
-    throw new UsageError(
-      `--size ${name}: the model has no open size of that name; ${open} (${list(plan.inputs)})`,
-    );
-  }
+  refuseUnknown(plan.inputs, given);
   const ones: Sizes = Object.fromEntries(names.map((name) => [name, given[name] ?? 1]));
   return names.map((name) => {
     const tried = TRIED.map((n) => roundsAt(compiled, { ...ones, [name]: n }));

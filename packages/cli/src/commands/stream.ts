@@ -51,10 +51,12 @@ async function stream({ name, cluster, steps, size: sizes = {}, plan, clip, time
   const { connect } = await import("@sotto/client");
   const { openCluster } = await import("../remote.js");
   const { stepsOf } = await import("../rows.js");
+  const { refuseUnknown } = await import("../sizes.js");
   const client = connect(openCluster(cluster));
   try {
     const timeoutMs = timeout * 1000;
     const model = await client.model(name, { timeoutMs, ...(plan ? { plan } : {}) });
+    refuseUnknown(model.plan.inputs, sizes);
     const outside = clip ? ("clip" as const) : ("refuse" as const);
     const opened = await model.stream({ sizes, steps, outside, timeoutMs });
     const lines = createInterface({ input: process.stdin, crlfDelay: Infinity });

@@ -77,7 +77,9 @@ describe("clients with tokens", () => {
     revokeToken([files.tokens], "clinic");
     await expect(remote.infer(model.input(1))).rejects.toMatchObject({
       code: "unauthorized",
-      message: expect.stringMatching(/^server [01] \([^)]*\): the token is not known here; it may have been revoked/),
+      message: expect.stringMatching(
+        /^server [01] \([^)]*\): the token is not known here; it may have been revoked/,
+      ),
     });
   });
 
