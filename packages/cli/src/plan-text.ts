@@ -144,7 +144,7 @@ function inputText(i: InputReport, declared: Ranges): string {
 
 /** "4", "4, 0.5, 120 by feature", or where there are many the smallest and the largest. */
 export function rangeText(range: number | number[]): string {
-  if (typeof range === "number") return significant(range);
+  if (typeof range === "number" || range.length === 1) return significant(Number(range));
   if (range.length <= MAX_RANGES) return `${range.map(significant).join(", ")} by feature,`;
   return `${significant(Math.min(...range))} to ${significant(Math.max(...range))}, by feature,`;
 }

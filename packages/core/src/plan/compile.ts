@@ -7,7 +7,7 @@ import { signedBits } from "../program/bits.js";
 import { gruBounds, publish, STATE_SLACK, tensorBound } from "./bounds.js";
 import type { Layer, ModelDescription, Tensor } from "./description.js";
 import { walk } from "./instantiate.js";
-import type { Operand } from "./operand.js";
+import { isExtreme, type Operand } from "./operand.js";
 import {
   type GruBounds,
   PLAN_VERSION,
@@ -242,7 +242,7 @@ class Compiler {
             `input ${name}: ${range.length} ranges, expected one for each of ${shape.at(-1)} features`,
           );
         }
-        ranges[name] = range;
+        ranges[name] = typeof range === "number" && isExtreme(range) ? [range] : range;
         continue;
       }
       const tables = this.model.layers.flatMap((l) =>
@@ -254,8 +254,8 @@ class Compiler {
   }
 
   /**
-   * Inputs with a range for each feature come divided by it: the first layer multiplies with it again, in the weights
-   * that the input meets. The layers of the model read the input under a name of its own.
+   * Inputs with a range for each feature, and those with an extreme one (a list of one number), come divided by it: the
+   * first layer multiplies with it again, in the weights that the input meets. The layers of the model read the input under a name of its own.
    */
   private scaledInputs(ranges: Plan["ranges"]): Layer[] {
     const { model } = this;

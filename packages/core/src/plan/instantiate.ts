@@ -23,7 +23,7 @@ export interface NetworkInput {
   table?: string;
   /** For tokens of a secret table: V; the program's input is a one-hot vector a token. */
   vocabulary?: number;
-  /** |x| <= range for what is shared; by feature: what the client divides by before it shares. */
+  /** |x| <= range for what is shared; a list, by feature or of one number for all: what the client divides by before it shares. */
   range: number | number[];
 }
 

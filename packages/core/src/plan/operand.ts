@@ -34,6 +34,12 @@ export function inputScale(range: number): number {
   return Math.min(DIRECT_PRODUCT_SCALE, Math.max(0, scale));
 }
 
+/** A range for which 18 bits would take a scale that there is none of, and its weights would be lost below theirs. */
+export function isExtreme(range: number): boolean {
+  const scale = DIRECT_BITS - Math.ceil(Math.log2(range));
+  return scale < 0 || scale > DIRECT_PRODUCT_SCALE;
+}
+
 /**
  * An operand of at most 18 bits goes in as it is; a longer one is shifted right to the plan's operand scale, or
  * as far as 18 bits need where it is larger than 16 (the output of a dense layer may be).
