@@ -111,7 +111,10 @@ export interface GruLayer extends LayerBase {
    * The user's to give (CompileOptions.stateBound).
    */
   stateBound?: number;
-  /** What Y has at steps of padding: 0 (ONNX; the default), or the state that is carried over them (Keras). */
+  /**
+   * What Y has at steps of padding: 0 (ONNX; the default), or the state that is carried over them (Keras). Of a sequence
+   * without steps Y_h is 0 (ONNX Runtime), or the initial state.
+   */
   padding?: "zero" | "carry";
 }
 

@@ -254,16 +254,20 @@ describe("lengths of a run", () => {
   });
   const x = { shape: [3, 2, 1], data: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6] };
 
-  it.each([undefined, "h0"])(
-    "may all be zero: the states are those before the first step (initial: %s)",
-    (initial) => {
-      const layer = gru("x", 2, { inputs: ["x", "", "n"], ...(initial ? { initial } : {}) });
+  it.each([
+    { padding: "carry", initial: "h0", states: [0, 0.25, 0, 0.25] },
+    { padding: "zero", initial: "h0", states: [0, 0, 0, 0] },
+    { padding: "zero", states: [0, 0, 0, 0] },
+  ] as const)(
+    "may all be zero: the states are those before the first step as Keras has it, and zero as ONNX Runtime does ($padding, $initial)",
+    ({ states, ...more }) => {
+      const layer = gru("x", 2, { inputs: ["x", "", "n"], ...more });
       const compiled = compile(description(layer), { range: 1 });
       const given = { x, n: { shape: [2], data: [0, 0] } };
       const network = instantiate(compiled.plan, sizesOf(compiled.plan, given));
       const values = prepareInputs(network, given, {});
       const clear = runClear(network.program, compiled.tensors, values);
-      expect([...clear.h!]).toEqual(initial ? [0, 0.25, 0, 0.25] : [0, 0, 0, 0]);
+      expect([...clear.h!]).toEqual([...states]);
       expect(clear.Y!.every((v) => v === 0)).toBe(true);
       expect(run(description(layer), { range: 1 }, given).off).toBeLessThan(0.002);
     },

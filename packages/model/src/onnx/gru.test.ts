@@ -80,6 +80,22 @@ describe("directions", () => {
 });
 
 describe("lengths", () => {
+  it("may be zero: then the last state is zero as well, whatever the first was", async () => {
+    for (const data of [
+      [0, 3],
+      [2, 0],
+      [0, 0],
+    ])
+      for (const direction of ["forward", "reverse", "bidirectional"]) {
+        const D = direction === "bidirectional" ? 2 : 1;
+        const bytes = write({ direction }, (g) => [
+          g.input("l", ["batch"], "int32"),
+          g.weights([D, B, H], 1),
+        ]);
+        await expectSame(bytes, { l: { shape: [B], data, type: "int32" } });
+      }
+  });
+
   it("may be an input that is used for nothing else", async () => {
     const more: More = (g) => [g.node("Cast", [g.input("n", ["batch"], "int64")], { to: 6 })];
     const n: Feed = { shape: [B], data: [2, 4], type: "int64" };

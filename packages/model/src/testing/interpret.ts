@@ -170,7 +170,7 @@ function gru(
         Y[(t * B + b) * H + i] = v;
       });
     }
-    last.push(...h);
+    last.push(...(steps.length === 0 && layer.padding !== "carry" ? h.map(() => 0) : h));
   }
   return [
     { shape: [T, 1, B, H], data: Y },

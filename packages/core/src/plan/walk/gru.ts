@@ -131,15 +131,19 @@ export function walkGru(walk: Walk, layer: GruLayer): void {
   if (layer.padding === "carry") carry(sequence, active, zero, layer.reverse ?? false);
   const [Y, last] = layer.outputs;
   if (Y) walk.tensors.set(Y, { shape: [steps, 1, batch, H], data: joined(sequence) });
+  if (layer.padding !== "carry") {
+    const empty = spans.flatMap(([start, end], b) => (start < end ? [] : [b]));
+    h = placed(h, pick(zero, empty, batch), empty, batch);
+  }
   if (last) walk.tensors.set(last, { shape: [1, batch, H], data: h });
 }
 
-/** All sequences are empty: the states are those before the first step. */
+/** All sequences are empty: the states are those before the first step (Keras), or zero (ONNX Runtime). */
 function nothing(walk: Walk, layer: GruLayer, steps: number, batch: number): void {
   const { builder, pool } = walk;
   const size = batch * layer.hidden;
   const zeros = (n: number) => builder.zero(n, INITIAL_SCALE);
-  const initial = initialState(walk, layer, batch) ?? zeros(size);
+  const initial = (layer.padding === "carry" && initialState(walk, layer, batch)) || zeros(size);
   const [Y, last] = layer.outputs;
   if (Y) walk.tensors.set(Y, pool.tensor([steps, 1, batch, layer.hidden], [zeros(steps * size)]));
   if (last) walk.tensors.set(last, pool.tensor([1, batch, layer.hidden], [initial]));
