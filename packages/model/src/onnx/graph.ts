@@ -11,6 +11,8 @@ export interface Node {
   /** Names of values; "" where an optional input or output is absent. */
   inputs: string[];
   outputs: string[];
+  /** What its subgraphs read besides. */
+  captured?: string[];
   attributes: Attributes;
   /** The version of the standard operator set. */
   opset: number;
@@ -111,6 +113,7 @@ export function wrap(proto: NodeProto, index: number, opset: number): Node {
     domain: proto.domain,
     inputs: [...proto.input],
     outputs: [...proto.output],
+    ...(proto.attribute.some((a) => a.g.length > 0) && { captured: capturedNames(proto) }),
     attributes: new Attributes(label, proto.attribute),
     opset,
   };

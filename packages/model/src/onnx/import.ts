@@ -7,6 +7,7 @@ import { finish } from "./finish.js";
 import { liveNodes, type Node } from "./graph.js";
 import { modelInputs, outputRanks } from "./inputs.js";
 import type { GraphProto } from "./onnx_pb.js";
+import { branch } from "./ops/branch.js";
 import { CONVERTERS, REFUSED } from "./ops/index.js";
 import { readTensor } from "./tensor.js";
 
@@ -42,6 +43,10 @@ function convert(ctx: Context, node: Node): void {
       node,
       `it is of the operator domain ${quote(node.domain)}; supported are ONNX's standard operators`,
     );
+  if (node.opType === "If") {
+    branch(ctx, node, convert);
+    return;
+  }
   const converter = CONVERTERS.get(node.opType);
   if (!converter)
     unsupportedNode(

@@ -1,6 +1,6 @@
 import { SottoError } from "@sotto/core";
 import { describe, expect, it } from "vitest";
-import { evaluate, GraphWriter, interpret, runOnnx, uniform } from "../testing/index.js";
+import { type AttributeValue, evaluate, GraphWriter, interpret, runOnnx, uniform } from "../testing/index.js";
 import { importOnnx } from "./import.js";
 
 type Build = (g: GraphWriter) => string;
@@ -207,6 +207,32 @@ describe("functions", () => {
     expect(await expectSame(bytes)).toMatch(/^(activation|softmax|logSoftmax)$/);
   });
 
+  it.each<[string, Build, number]>([
+    ["Abs", (g) => g.node("Abs", ["x"]), 9],
+    ["HardSwish", (g) => g.node("HardSwish", ["x"]), 14],
+    ["Selu", (g) => g.node("Selu", ["x"]), 9],
+    [
+      "Selu with parameters",
+      (g) => g.node("Selu", ["x"], { alpha: { float: 0.7 }, gamma: { float: 1.5 } }),
+      9,
+    ],
+    ["Sum of three", (g) => g.node("Sum", ["x", reals(g, 3), g.node("Tanh", ["x"])]), 9],
+    ["Sum of one", (g) => g.node("Tanh", [g.node("Sum", ["x"])]), 9],
+    ["Tile of an axis of size 1", (g) => g.node("Tile", ["x", ints(g, 1, 4, 1)]), 13],
+  ])("%s, made of others", async (_name, build, opset) => {
+    await expectSame(write(["batch", 1, 3], opset, build));
+  });
+
+  it("refuses Tile of an axis that is longer, or that the run chooses", () => {
+    for (const shape of [
+      [2, 1, 3],
+      ["batch", 1, 3],
+    ])
+      expect(failure(write(shape, 13, (g) => g.node("Tile", ["x", ints(g, 2, 1, 1)])))).toMatch(
+        /unsupported.*it repeats "x" along an axis that is longer than 1, or unknown/,
+      );
+  });
+
   it("limits by one or two constants", async () => {
     const clip = (...limits: ((g: GraphWriter) => string)[]) =>
       write([4, 3], 13, (g) => g.node("Clip", ["x", ...limits.map((l) => l(g))]));
@@ -274,14 +300,90 @@ describe("normalisation, reduction, pooling", () => {
     expect(await expectSame(write(shape, opset ?? 13, build))).toBe(ops);
   });
 
-  it.each(["MaxPool", "AveragePool", "InstanceNormalization", "GatherND", "LSTM", "ArgMax"])(
-    "refuses %s",
-    (op) => {
-      expect(failure(write([2, 3, 4], 13, (g) => g.node(op, ["x"])))).toMatch(
-        new RegExp(`unsupported.*${op}\\).*(not supported).*(;|supported are)`),
-      );
-    },
-  );
+  it.each(["InstanceNormalization", "GatherND", "LSTM", "ArgMax"])("refuses %s", (op) => {
+    expect(failure(write([2, 3, 4], 13, (g) => g.node(op, ["x"])))).toMatch(
+      new RegExp(`unsupported.*${op}\\).*(not supported).*(;|supported are)`),
+    );
+  });
+});
+
+describe("pooling in windows", () => {
+  const pool =
+    (op: string, attributes: Record<string, number[]> = {}): Build =>
+    (g) =>
+      g.node(op, ["x"], attributes);
+  it.each<[string, (number | string)[], Build]>([
+    ["maximum", ["batch", 3, "time"], pool("MaxPool", { kernel_shape: [2], strides: [2] })],
+    ["overlapping", ["batch", 3, "time"], pool("MaxPool", { kernel_shape: [3], strides: [2], pads: [0, 0] })],
+    ["with holes", [2, 3, 9], pool("MaxPool", { kernel_shape: [3], dilations: [2] })],
+    ["mean", ["batch", 3, "time"], pool("AveragePool", { kernel_shape: [2], strides: [2] })],
+    ["mean of all", [2, 3, 4], pool("AveragePool", { kernel_shape: [4] })],
+    ["of one step", [2, 3, 4], pool("MaxPool", { kernel_shape: [1], strides: [3] })],
+  ])("%s", async (_name, shape, build) => {
+    for (const opset of [11, 17]) await expectSame(write(shape, opset, build));
+  });
+
+  it.each<[string, (number | string)[], string, Record<string, AttributeValue>, RegExp]>([
+    ["padding", [1, 2, 5], "MaxPool", { pads: [1, 1] }, /it pads its input/],
+    ["padding by name", [1, 2, 5], "AveragePool", { auto_pad: "SAME_UPPER" }, /it pads its input/],
+    ["parts of windows", [1, 2, 5], "MaxPool", { ceil_mode: 1 }, /ceil_mode/],
+    ["two axes", [1, 2, 5, 5], "MaxPool", { kernel_shape: [2, 2] }, /one axis/],
+    ["images", [1, 2, 5, 5], "MaxPool", {}, /supported is pooling along one axis/],
+    ["no steps", [1, 2, 1], "MaxPool", {}, /bad-model.*windows span 2 steps, but its input has 1/],
+    ["no stride", [1, 2, 5], "MaxPool", { strides: [0] }, /bad-model.*impossible/],
+    ["large windows", [1, 2, 5000], "MaxPool", { kernel_shape: [4000] }, /4000 steps/],
+  ])("%s: refused", (_name, shape, op, attributes, message) => {
+    const build: Build = (g) => g.node(op, ["x"], { kernel_shape: [2], ...attributes });
+    expect(failure(write(shape, 13, build))).toMatch(message);
+  });
+});
+
+describe("branches", () => {
+  const wanted = (g: GraphWriter, size: number) =>
+    g.node("Equal", [g.node("Gather", [g.node("Shape", ["x"]), ints(g, 1)]), ints(g, size)]);
+  const body = (op: string, read = "x"): AttributeValue => ({
+    graph: { inputs: [], outputs: [{ name: "taken" }], nodes: [{ op, inputs: [read], outputs: ["taken"] }] },
+  });
+  const choice =
+    (size: number, then_branch: AttributeValue): Build =>
+    (g) =>
+      g.node("If", [wanted(g, size)], { then_branch, else_branch: body("Tanh") });
+
+  it("that are known to be taken are the model", async () => {
+    expect(await expectSame(write(["batch", 3], 13, choice(3, body("Sigmoid"))))).toBe("activation identity");
+    expect(await expectSame(write(["batch", 3], 13, choice(4, body("Sin"))))).toBe("activation identity");
+    const nested = choice(3, {
+      graph: {
+        inputs: [],
+        outputs: [{ name: "taken" }],
+        initialisers: { yes: { shape: [], data: [1], type: "bool" }, two: { shape: [], data: [2] } },
+        nodes: [
+          { op: "Mul", inputs: ["x", "two"], outputs: ["twice"] },
+          {
+            op: "If",
+            inputs: ["yes"],
+            outputs: ["taken"],
+            attributes: { then_branch: body("Relu", "twice"), else_branch: body("Tanh") },
+          },
+        ],
+      },
+    });
+    expect(await expectSame(write(["batch", 3], 13, nested))).toBe("affine activation identity");
+  });
+
+  it("are refused where the run decides, or where they are damaged", () => {
+    const branches = { then_branch: body("Relu"), else_branch: body("Tanh") };
+    const open = write(["batch", 3], 13, (g) => g.node("If", ["x"], branches));
+    expect(failure(open)).toMatch(/unsupported.*\(If\).*conditions.*tracing/);
+    const bad = (then_branch: AttributeValue) => failure(write(["batch", 3], 13, choice(3, then_branch)));
+    expect(bad(body("Relu", "nowhere"))).toMatch(/bad-model.*"nowhere", which nothing defines/);
+    expect(bad(body("LSTM"))).toMatch(/unsupported.*"If\S*\.LSTM_0" \(LSTM\)/i);
+    expect(bad({ graph: { inputs: [], outputs: [], nodes: [] } })).toMatch(/bad-model.*0 outputs; expected/);
+    expect(bad({ graph: { inputs: [], outputs: [{ name: "missing" }], nodes: [] } })).toMatch(/bad-model/);
+    expect(failure(write([3, 3], 13, (g) => g.node("If", [wanted(g, 3)])))).toMatch(
+      /bad-model.*no then_branch/,
+    );
+  });
 });
 
 describe("convolutions", () => {

@@ -15,19 +15,20 @@ export function ordered(nodes: readonly Node[], outputs: readonly string[]): Nod
       producers.set(name, index);
     }
   });
-  const needs = (names: readonly string[]) =>
+  const known = (names: readonly string[]) =>
     names.map((name) => producers.get(name)).filter((index) => index !== undefined);
+  const needs = ({ inputs, captured = [] }: Node) => known([...inputs, ...captured]);
   const sorted: Node[] = [];
   const state = new Map<number, "open" | "done">();
   // In the order of the nodes where that is possible: messages then speak of the first one that is wrong.
-  const live = reach(nodes, needs(outputs), needs);
+  const live = reach(nodes, known(outputs), needs);
   for (const start of live) {
     const stack = [start];
     while (stack.length > 0) {
       const index = stack[stack.length - 1]!;
       if (!state.has(index)) {
         state.set(index, "open");
-        for (const next of needs(nodes[index]!.inputs)) {
+        for (const next of needs(nodes[index]!)) {
           if (state.get(next) === "open") return undefined;
           if (!state.has(next)) stack.push(next);
         }
@@ -41,16 +42,12 @@ export function ordered(nodes: readonly Node[], outputs: readonly string[]): Nod
   return sorted;
 }
 
-function reach(
-  nodes: readonly Node[],
-  from: number[],
-  needs: (names: readonly string[]) => number[],
-): number[] {
+function reach(nodes: readonly Node[], from: number[], needs: (node: Node) => number[]): number[] {
   const live = new Set<number>();
   for (let index = from.pop(); index !== undefined; index = from.pop()) {
     if (live.has(index)) continue;
     live.add(index);
-    from.push(...needs(nodes[index]!.inputs));
+    from.push(...needs(nodes[index]!));
   }
   return [...live].sort((a, b) => a - b);
 }

@@ -3,7 +3,7 @@ import type { Context } from "../context.js";
 import { badNode, quote, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
 import { type ConstantValue, fillOf } from "../values.js";
-import { combine, write } from "./arithmetic.js";
+import { affine, combine, product, write } from "./arithmetic.js";
 
 const HINT = "activations of constants are not supported";
 
@@ -27,6 +27,36 @@ export function prelu(ctx: Context, node: Node): void {
   const alpha = fillOf(slope);
   if (typeof alpha !== "number") unsupportedNode(node, "its slopes differ; supported is one slope for all");
   write(ctx, node, x, { name: "leakyRelu", alpha }, node.outputs[0] ?? "");
+}
+
+/** |x|, which is LeakyRelu with the slope -1. */
+export function absolute(ctx: Context, node: Node): void {
+  node.attributes.refuseRest();
+  const value = ctx.input(node, 0);
+  if (value.kind === "constant" || value.kind === "public") {
+    ctx.elementwise(node, [value], value.type, (v) => (typeof v === "number" ? Math.abs(v) : undefined));
+    return;
+  }
+  const x = ctx.privateInput(node, 0, HINT);
+  write(ctx, node, x, { name: "leakyRelu", alpha: -1 }, node.outputs[0] ?? "");
+}
+
+/** x hardSigmoid(x / 6). */
+export function hardSwish(ctx: Context, node: Node): void {
+  node.attributes.refuseRest();
+  const x = ctx.privateInput(node, 0, HINT);
+  const gate = write(ctx, node, x, { name: "hardSigmoid", alpha: 1 / 6, beta: 0.5 });
+  product(ctx, node, x, gate, node.outputs[0] ?? "");
+}
+
+/** gamma elu(x). */
+export function selu(ctx: Context, node: Node): void {
+  const alpha = node.attributes.float("alpha") ?? 1.6732632423543772;
+  const gamma = node.attributes.float("gamma") ?? 1.0507009873554805;
+  node.attributes.refuseRest();
+  const elu = write(ctx, node, ctx.privateInput(node, 0, HINT), { name: "elu", alpha });
+  const scale: ConstantValue = { kind: "constant", name: "", type: "float", shape: [], data: [gamma] };
+  affine(ctx, node, elu, { scale });
 }
 
 /** Limits: attributes before opset 11, then inputs. */

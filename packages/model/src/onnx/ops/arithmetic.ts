@@ -96,6 +96,21 @@ export function extreme(op: "max" | "min") {
   };
 }
 
+/** Any number of summands. */
+export function sum(ctx: Context, node: Node): void {
+  node.attributes.refuseRest();
+  const [first, ...others] = node.inputs;
+  if (first === undefined) badNode(node, "it has no inputs");
+  const output = node.outputs[0] ?? "";
+  let total = first;
+  for (const [i, other] of others.entries()) {
+    const name = i === others.length - 1 ? output : ctx.fresh(`${output}.sum`);
+    arithmetic("add")(ctx, { ...node, inputs: [total, other], outputs: [name] });
+    total = name;
+  }
+  if (others.length === 0) ctx.define(output, ctx.input(node, 0));
+}
+
 /** a + b or a - b, at least one of them private. */
 export function combine(
   ctx: Context,
@@ -183,7 +198,13 @@ function joined(ctx: Context, node: Node, op: Op, a: PrivateValue, b: PrivateVal
   );
 }
 
-function product(ctx: Context, node: Node, a: PrivateValue, b: PrivateValue, name: string): PrivateValue {
+export function product(
+  ctx: Context,
+  node: Node,
+  a: PrivateValue,
+  b: PrivateValue,
+  name: string,
+): PrivateValue {
   const shape = fitting(node, a, b);
   return ctx.write({ op: "product", name: node.name, inputs: [a.name, b.name], outputs: [name] }, shape);
 }

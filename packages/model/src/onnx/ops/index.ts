@@ -1,12 +1,13 @@
 import type { Context } from "../context.js";
 import type { Node } from "../graph.js";
-import { activation, clip, logarithm, prelu, softmax } from "./activations.js";
-import { arithmetic, extreme, negate, power } from "./arithmetic.js";
+import { absolute, activation, clip, hardSwish, logarithm, prelu, selu, softmax } from "./activations.js";
+import { arithmetic, extreme, negate, power, sum } from "./arithmetic.js";
 import { conv, pad } from "./conv.js";
 import { gemm, matMul } from "./dense.js";
 import { gru } from "./gru.js";
 import { scatter, topK } from "./order.js";
 import { cast, constant, dropout, identity } from "./plain.js";
+import { windowPool } from "./pool.js";
 import { equal, publicFunction, range, tile, where } from "./publics.js";
 import { batchNormalization, globalPool, reduce } from "./reduce.js";
 import { constantOfShape, shape } from "./shapes.js";
@@ -17,9 +18,10 @@ export type Converter = (ctx: Context, node: Node) => void;
 
 /** The operators of ONNX that this version imports. */
 export const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Converter>([
-  ["Abs", publicFunction(1, Math.abs)],
+  ["Abs", absolute],
   ["Add", arithmetic("add")],
   ["And", publicFunction(2, (a, b) => (a && b ? 1 : 0))],
+  ["AveragePool", windowPool("mean")],
   ["BatchNormalization", batchNormalization],
   ["Cast", cast],
   ["Ceil", publicFunction(1, Math.ceil)],
@@ -44,6 +46,7 @@ export const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Conver
   ["GreaterOrEqual", publicFunction(2, (a, b) => (a >= b ? 1 : 0), "boolean")],
   ["HardSigmoid", activation("hardSigmoid", { alpha: 0.2, beta: 0.5 })],
   ["Identity", identity],
+  ["HardSwish", hardSwish],
   ["LeakyRelu", activation("leakyRelu", { alpha: 0.01 })],
   ["Less", publicFunction(2, (a, b) => (a < b ? 1 : 0), "boolean")],
   ["LessOrEqual", publicFunction(2, (a, b) => (a <= b ? 1 : 0), "boolean")],
@@ -51,6 +54,7 @@ export const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Conver
   ["LogSoftmax", softmax("logSoftmax")],
   ["MatMul", matMul],
   ["Max", extreme("max")],
+  ["MaxPool", windowPool("max")],
   ["Min", extreme("min")],
   // The sign of the divisor, or with fmod of the dividend; sizes and indices have one sign.
   ["Mod", publicFunction(2, (a, b) => (b === 0 ? Number.NaN : a - b * Math.floor(a / b)))],
@@ -71,6 +75,7 @@ export const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Conver
   ["Relu", activation("relu")],
   ["Reshape", reshape],
   ["ScatterElements", scatter],
+  ["Selu", selu],
   ["Shape", shape],
   ["Sigmoid", activation("sigmoid")],
   ["Slice", slice],
@@ -81,6 +86,7 @@ export const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Conver
   ["Sqrt", publicFunction(1, Math.sqrt)],
   ["Squeeze", withAxes("squeeze")],
   ["Sub", arithmetic("sub")],
+  ["Sum", sum],
   ["Tanh", activation("tanh")],
   ["ThresholdedRelu", activation("thresholdedRelu", { alpha: 1 })],
   ["Tile", tile],
@@ -90,8 +96,6 @@ export const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Conver
   ["Where", where],
 ]);
 
-const LOCAL_POOL =
-  "pooling in windows is not supported; pool over the whole sequence, or use a convolution with a stride";
 const NORM =
   "this normalisation divides by what it computes from private values, which is not supported; use BatchNormalization";
 const SELECTION =
@@ -99,22 +103,15 @@ const SELECTION =
 
 const LOOP =
   "supported is a loop of which each step is a GRU cell; use torch.nn.GRU or keras.layers.GRU, which become ONNX's GRU operator";
-const CONDITION =
-  "what is computed can't depend on conditions; export by tracing (torch.onnx.export of the module itself, not of " +
-  "torch.jit.script(module)), or with fixed sizes, and the branch that is taken becomes the model";
-
 /** Operators that people may have, with what to do instead. */
 export const REFUSED: ReadonlyMap<string, string> = new Map([
   ["ArgMax", "it is not supported; leave it out, and take the largest of the output afterwards"],
-  ["AveragePool", LOCAL_POOL],
-  ["MaxPool", LOCAL_POOL],
   ["InstanceNormalization", NORM],
   ["LayerNormalization", NORM],
   ["GroupNormalization", NORM],
   ["GatherElements", SELECTION],
   ["GatherND", SELECTION],
   ["ScatterND", SELECTION],
-  ["If", CONDITION],
   ["Loop", LOOP],
   ["Scan", LOOP],
   [

@@ -53,10 +53,10 @@ export function range(ctx: Context, node: Node): void {
   ctx.define(name, { kind: "constant", name, type, shape: [count], data });
 }
 
-/** A public value that is repeated along axes of size 1: an expansion. */
+/** A value that is repeated along axes of size 1: an expansion. */
 export function tile(ctx: Context, node: Node): void {
   node.attributes.refuseRest();
-  const [value, repeats] = [known(ctx, node, 0), known(ctx, node, 1)];
+  const [value, repeats] = [ctx.input(node, 0), known(ctx, node, 1)];
   const times = repeats.kind === "constant" ? Array.from(repeats.data) : repeats.elements;
   const { shape } = value;
   if (!times || !shape || times.length !== shape.length || !shape.every((d, i) => d === 1 || times[i] === 1))

@@ -1,0 +1,78 @@
+import type { ReduceLayer } from "@sotto/core";
+import type { Context } from "../context.js";
+import { badNode, unsupportedNode } from "../errors.js";
+import type { Node } from "../graph.js";
+import type { PrivateValue, Size } from "../values.js";
+
+/** What a slice means by its axis' end. */
+const END = 2 ** 31 - 1;
+/** Each element of a window is a layer. */
+const LARGEST_WINDOW = 1024;
+
+/**
+ * MaxPool and AveragePool of [B, C, L]: a slice for each element of the window, of which element i of all windows
+ * is element i; then their maximum or mean.
+ */
+export function windowPool(fn: "max" | "mean") {
+  return (ctx: Context, node: Node): void => {
+    const { size, stride, dilation } = windowOf(node);
+    if (node.outputs[1]) unsupportedNode(node, "the indices of maxima are not supported");
+    const x = ctx.privateInput(node, 0, "pooling of constants is not supported");
+    if (x.shape && x.shape.length !== 3)
+      unsupportedNode(
+        node,
+        `its input has shape [${x.shape.map((d) => d ?? "?")}]; supported is pooling along one axis, of [batch, channels, steps]`,
+      );
+    const span = (size - 1) * dilation + 1;
+    const L = x.shape?.[2];
+    if (typeof L === "number" && L < span)
+      badNode(node, `its windows span ${span} steps, but its input has ${L}`);
+    const steps = typeof L === "number" ? Math.floor((L - span) / stride) + 1 : undefined;
+    const shape: Size[] = [x.shape?.[0], x.shape?.[1], steps];
+    const parts = Array.from({ length: size }, (_, i): PrivateValue => {
+      const end = (i - size + 1) * dilation;
+      const parameters = [[i * dilation], [end === 0 ? END : end], [2], [stride]];
+      const part = { ...ctx.move(node, x, { op: "slice", parameters }), shape };
+      return ctx.move(node, part, { op: "unsqueeze", parameters: [[3]] });
+    });
+    const outputs = [ctx.fresh(`${node.outputs[0]}.windows`)];
+    const windows = ctx.write(
+      { op: "concat", name: node.name, inputs: parts.map((p) => p.name), outputs, axis: 3 },
+      [...shape, size],
+    );
+    const reduce: ReduceLayer = {
+      op: "reduce",
+      name: node.name,
+      inputs: [windows.name],
+      outputs: [node.outputs[0] ?? ""],
+      fn,
+      axes: [3],
+      keepDims: false,
+    };
+    ctx.write(reduce, shape);
+  };
+}
+
+function windowOf(node: Node): { size: number; stride: number; dilation: number } {
+  const { attributes } = node;
+  const kernel = attributes.integers("kernel_shape") ?? [];
+  const strides = attributes.integers("strides") ?? kernel.map(() => 1);
+  const dilations = attributes.integers("dilations") ?? kernel.map(() => 1);
+  const pads = attributes.integers("pads") ?? [];
+  const auto = attributes.string("auto_pad") ?? "NOTSET";
+  const ceil = attributes.integer("ceil_mode") ?? 0;
+  // Without padding both say nothing.
+  attributes.ignore("count_include_pad", "storage_order");
+  attributes.refuseRest();
+  if (kernel.length !== 1)
+    unsupportedNode(node, `its windows have the shape [${kernel}]; supported is pooling along one axis`);
+  if (pads.some((p) => p !== 0) || auto.startsWith("SAME"))
+    unsupportedNode(node, "it pads its input; supported is pooling without padding");
+  if (ceil !== 0) unsupportedNode(node, "ceil_mode is on; supported are whole windows only");
+  const [size, stride, dilation] = [kernel[0]!, strides[0] ?? 0, dilations[0] ?? 0];
+  if (!(size >= 1 && stride >= 1 && dilation >= 1 && strides.length === 1 && dilations.length === 1))
+    badNode(node, `windows of ${kernel} with strides ${strides} and dilations ${dilations} are impossible`);
+  if (size > LARGEST_WINDOW)
+    unsupportedNode(node, `its windows have ${size} steps; supported are ${LARGEST_WINDOW}, or all of them`);
+  return { size, stride, dilation };
+}
