@@ -76,6 +76,17 @@ export class Context {
     return this.view(name, "slice", inputs, {}, x.shape, x.mask);
   }
 
+  /** Every step-th element from start on, up to end, which counts from the axis' end; 0 is the end itself. */
+  slice(
+    name: string,
+    x: Value,
+    { axis, start, end, step }: { axis: number; start: number; end: number; step: number },
+    shape: Shape,
+  ): Value {
+    const list = [start, end === 0 ? 2 ** 31 - 1 : end, axis, step];
+    return this.view(name, "slice", [x.name, ...list.map((v) => this.integers([v]))], {}, shape);
+  }
+
   squeeze(name: string, x: Value, axis: number): Value {
     const shape = x.shape.filter((_, i) => i !== axis);
     return this.view(name, "squeeze", [x.name, this.integers([axis])], {}, shape);

@@ -75,6 +75,16 @@ describe("refusals", () => {
       /unsupported.*channels_first/,
     ],
     [
+      "windows in parts",
+      [layer("MaxPooling1D", "p", { pool_size: [4], strides: [4], padding: "same" })],
+      /unsupported.*"p".*whole windows/,
+    ],
+    [
+      "windows without steps",
+      [layer("AveragePooling1D", "p", { pool_size: [9], strides: [1] })],
+      /bad-model.*"p".*6 steps is shorter/,
+    ],
+    [
       "other inner layers",
       [layer("TimeDistributed", "t", { layer: layer("GRU", "g") })],
       /unsupported.*"t".*class GRU inside/,

@@ -43,14 +43,14 @@ export function conv1d(call: LayerCall): Value[] {
   return [applyFunction(call, ctx.transpose(name, y, [0, 2, 1]), readFunction(call, "activation"))];
 }
 
-function single(call: LayerCall, option: string): number {
+export function single(call: LayerCall, option: string): number {
   const [value = 1] = call.options.has(option) ? call.options.integers(option) : [];
   if (value < 1 || value > 2 ** 20) call.options.bad(`${option} is ${value}`);
   return value;
 }
 
 /** Zeros before and after, as TensorFlow puts them; for strides over 1 they depend on the length. */
-function padding(
+export function padding(
   call: LayerCall,
   length: number | null,
   k: { size: number; stride: number; dilation: number },

@@ -6,6 +6,7 @@ import { activation, functionLayer, softmax } from "./functions.js";
 import { bidirectional, recurrentLayer } from "./gru.js";
 import * as merging from "./merging.js";
 import * as plain from "./plain.js";
+import { windowPooling } from "./pooling.js";
 import * as shapes from "./shapes.js";
 
 /** Keras's layers, by class. */
@@ -15,6 +16,7 @@ export const CONVERTERS = new Map<string, Converter>([
   ["Add", merging.sum("add")],
   ["AlphaDropout", plain.nothing],
   ["Average", merging.average],
+  ["AveragePooling1D", windowPooling("mean")],
   ["BatchNormalization", affine.batchNormalization],
   ["Bidirectional", bidirectional],
   ["Concatenate", merging.concatenate],
@@ -33,6 +35,7 @@ export const CONVERTERS = new Map<string, Converter>([
   ["Identity", plain.nothing],
   ["LeakyReLU", functionLayer],
   ["Masking", plain.masking],
+  ["MaxPooling1D", windowPooling("max")],
   ["Multiply", merging.multiply],
   ["Normalization", affine.normalization],
   ["Permute", shapes.permute],
