@@ -72,13 +72,21 @@ describe("what is taken of a GRU", () => {
 });
 
 describe("modules", () => {
-  it.each(["text", "deep", "norm", "conv", "stack", "activations", "pool-avg", "pool-max"])(
-    "%s, as printed",
-    (name) => {
-      const fixture = pytorchFixture(name);
-      expectSame(importPytorch(pytorchFile(name), { config: fixture.print }), fixture);
-    },
-  );
+  it.each([
+    "text",
+    "deep",
+    "norm",
+    "conv",
+    "stack",
+    "activations",
+    "pool-avg",
+    "pool-max",
+    "windows-avg",
+    "windows-max",
+  ])("%s, as printed", (name) => {
+    const fixture = pytorchFixture(name);
+    expectSame(importPytorch(pytorchFile(name), { config: fixture.print }), fixture);
+  });
 
   it("an embedding", () => {
     const model = check("text", null);

@@ -142,6 +142,18 @@ describe("a configuration that does not fit", () => {
       /flatten follows gru "gru" without saying/,
     ],
     [
+      "pools a GRU's result",
+      "flat",
+      layers(gru, { max_pool1d: 2 }),
+      /max_pool1d follows gru "gru" without saying/,
+    ],
+    [
+      "pools fewer steps than a window has",
+      "conv",
+      { inputs: { x: ["batch", 3, 5] }, ...layers({ max_pool1d: 9 }) },
+      /max_pool1d expects 9 steps or more/,
+    ],
+    [
       "takes time where there is none",
       "text",
       layers({ embedding: "embedding" }, gru, { take: "mean" }, { take: "max" }),
@@ -188,6 +200,18 @@ describe("a configuration that does not fit", () => {
       /only as the first module/,
     ],
     ["flattens an open size", "flat", layers(gru, { take: "all" }, "flatten", { linear: "fc" }), /inputs/],
+    [
+      "pads what it pools",
+      "conv",
+      layers({ max_pool1d: { kernel_size: 3, padding: 1 } }),
+      /padding is not 0/,
+    ],
+    [
+      "pools windows in parts",
+      "conv",
+      layers({ avg_pool1d: { kernel_size: 3, ceil_mode: true } }),
+      /whole windows/,
+    ],
     ["prints an LSTM", "text", "Net(\n  (a): LSTM(3, 4)\n)", /a \(LSTM\).*export/],
     ["prints a module of the user's own", "text", "Net(\n  (a): Attention()\n)", /a \(Attention\)/],
   ])("%s", (_, name, config, message) => refused(name, config, message, "unsupported"));

@@ -138,6 +138,24 @@ const pool = (fn: "mean" | "max"): Module => ({
   },
 });
 
+/** Each element of a window is a layer. */
+const LARGEST_WINDOW = 1024;
+
+const windows = (fn: "mean" | "max"): Module => ({
+  value: "kernel_size",
+  make: (args) => {
+    const size = args.count("kernel_size") ?? args.bad("kernel_size", "a whole number above 0");
+    if (size > LARGEST_WINDOW)
+      unsupported(`${args.where}: windows of ${size} steps; supported are ${LARGEST_WINDOW}, or all steps`);
+    if ((args.integer("padding") ?? 0) !== 0)
+      unsupported(`${args.where}: padding is not 0, which alone is supported`);
+    if (args.boolean("ceil_mode")) unsupported(`${args.where}: ceil_mode is on; supported are whole windows`);
+    args.ignore("count_include_pad", "return_indices");
+    const stride = args.get("stride") === null ? size : (args.count("stride") ?? size);
+    return { op: "windows", fn, size, stride, dilation: fn === "max" ? (args.count("dilation") ?? 1) : 1 };
+  },
+});
+
 const softplus = activation((args) => {
   if (args.number("beta", 1) !== 1) unsupported(`${args.where}: beta is not 1, which alone is supported`);
   args.ignore("threshold");
@@ -210,6 +228,8 @@ export const MODULES: ReadonlyMap<string, Module> = new Map([
   ["logsoftmax", softmax("logSoftmax")],
   ["adaptiveavgpool1d", pool("mean")],
   ["adaptivemaxpool1d", pool("max")],
+  ["avgpool1d", windows("mean")],
+  ["maxpool1d", windows("max")],
 ]);
 
 /** The key of a module in MODULES: "GRUCell" and "gru_cell" are the same. */
@@ -221,7 +241,7 @@ export function moduleKey(name: string): string {
 export const CONFIGURABLE =
   "embedding, gru, gru_cell, take, linear, conv1d, batch_norm, transpose, flatten, dropout, identity, relu, tanh, " +
   "sigmoid, softsign, softplus, leaky_relu, elu, relu6, hardtanh, hardsigmoid, threshold, softmax, log_softmax, " +
-  "adaptive_avg_pool1d, adaptive_max_pool1d";
+  "avg_pool1d, max_pool1d, adaptive_avg_pool1d, adaptive_max_pool1d";
 
 function weighted(args: Arguments, name: string, expected: number[] | undefined) {
   return { name, expected, bias: args.boolean("bias") ?? (args.printed ? true : undefined) };

@@ -51,10 +51,20 @@ export interface Conv1dStep extends Weighted {
   padding: number | "same";
 }
 
+/** A pool over windows of steps. */
+export interface WindowsStep {
+  op: "windows";
+  fn: "mean" | "max";
+  size: number;
+  stride: number;
+  dilation: number;
+}
+
 /** One module of a model that is a chain, in the order of execution. */
 export type Step =
   | GruStep
   | Conv1dStep
+  | WindowsStep
   | (Weighted & { op: "embedding" | "linear" })
   | (Weighted & { op: "batchNorm"; eps: number })
   | { op: "take"; what: Take }
@@ -87,5 +97,6 @@ export function label(step: Step): string {
   if ("name" in step)
     return `${step.op === "gru" && step.cell ? "gru_cell" : step.op} ${JSON.stringify(step.name)}`;
   if (step.op === "take") return `take ${step.what}`;
+  if (step.op === "windows") return step.fn === "max" ? "max_pool1d" : "avg_pool1d";
   return step.op === "activation" ? step.activation.name : step.op;
 }

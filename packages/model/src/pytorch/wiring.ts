@@ -3,6 +3,7 @@ import { type Axis, Emitter, type Value } from "./emit.js";
 import { badConfig, quote, shown, some, unsupported } from "./errors.js";
 import { modelInputs } from "./inputs.js";
 import { batchNorm, convolution, embedding, linear, type Site } from "./layers.js";
+import { windowPool } from "./pooling.js";
 import {
   arrange,
   lastStates,
@@ -79,7 +80,7 @@ class Wiring {
   /** What the modules so far give: a GRU's result needs a decision now. */
   private settle(next: Step): Value {
     if (!("states" in this.current)) return this.current;
-    if (["conv1d", "flatten", "pool", "transpose"].includes(next.op) && !this.chain.take)
+    if (["conv1d", "flatten", "pool", "windows", "transpose"].includes(next.op) && !this.chain.take)
       badConfig(
         `${label(next)} follows ${label(this.current.step)} without saying what it reads: ` +
           'put {"take": "all"} between them, for every step, or another take',
@@ -122,6 +123,8 @@ class Wiring {
         const draft = { op: "reduce", name: `pool_${step.fn}`, fn: step.fn, axes, keepDims: true } as const;
         return { ...t, name: out.layer(draft, [t.name])[0]!, shape: [...t.shape.slice(0, -1), 1] };
       }
+      case "windows":
+        return windowPool(this.site, step, x);
       case "transpose": {
         const [a, b] = step.axes.map((axis) => this.axis(step, x, axis)) as [number, number];
         const perm = x.shape.map((_, i) => (i === a ? b : i === b ? a : i));
