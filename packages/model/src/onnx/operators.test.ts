@@ -318,6 +318,7 @@ describe("pooling in windows", () => {
     ["with holes", [2, 3, 9], pool("MaxPool", { kernel_shape: [3], dilations: [2] })],
     ["mean", ["batch", 3, "time"], pool("AveragePool", { kernel_shape: [2], strides: [2] })],
     ["mean of all", [2, 3, 4], pool("AveragePool", { kernel_shape: [4] })],
+    ["mean of all of many", [1, 1, 300], pool("AveragePool", { kernel_shape: [300] })],
     ["of one step", [2, 3, 4], pool("MaxPool", { kernel_shape: [1], strides: [3] })],
   ])("%s", async (_name, shape, build) => {
     for (const opset of [11, 17]) await expectSame(write(shape, opset, build));

@@ -6,8 +6,8 @@ import type { PrivateValue, Size } from "../values.js";
 
 /** What a slice means by its axis' end. */
 const END = 2 ** 31 - 1;
-/** Each element of a window is a layer. */
-const LARGEST_WINDOW = 1024;
+/** Each element of a window is a layer, and a few damaged bytes must not ask for millions. */
+const LARGEST_WINDOW = 100;
 
 /**
  * MaxPool and AveragePool of [B, C, L]: a slice for each element of the window, of which element i of all windows
@@ -27,6 +27,15 @@ export function windowPool(fn: "max" | "mean") {
     const L = x.shape?.[2];
     if (typeof L === "number" && L < span)
       badNode(node, `its windows span ${span} steps, but its input has ${L}`);
+    if (L === size && dilation === 1) {
+      reduce(ctx, node, x, fn, 2, true, [x.shape?.[0], x.shape?.[1], 1]);
+      return;
+    }
+    if (size > LARGEST_WINDOW)
+      unsupportedNode(
+        node,
+        `its windows have ${size} steps; supported are ${LARGEST_WINDOW}, or all of a fixed number of steps`,
+      );
     const steps = typeof L === "number" ? Math.floor((L - span) / stride) + 1 : undefined;
     const shape: Size[] = [x.shape?.[0], x.shape?.[1], steps];
     const parts = Array.from({ length: size }, (_, i): PrivateValue => {
@@ -40,17 +49,21 @@ export function windowPool(fn: "max" | "mean") {
       { op: "concat", name: node.name, inputs: parts.map((p) => p.name), outputs, axis: 3 },
       [...shape, size],
     );
-    const reduce: ReduceLayer = {
-      op: "reduce",
-      name: node.name,
-      inputs: [windows.name],
-      outputs: [node.outputs[0] ?? ""],
-      fn,
-      axes: [3],
-      keepDims: false,
-    };
-    ctx.write(reduce, shape);
+    reduce(ctx, node, windows, fn, 3, false, shape);
   };
+}
+
+function reduce(
+  ctx: Context,
+  node: Node,
+  x: PrivateValue,
+  fn: ReduceLayer["fn"],
+  axis: number,
+  keepDims: boolean,
+  shape: Size[],
+): void {
+  const [inputs, outputs] = [[x.name], [node.outputs[0] ?? ""]];
+  ctx.write({ op: "reduce", name: node.name, inputs, outputs, fn, axes: [axis], keepDims }, shape);
 }
 
 function windowOf(node: Node): { size: number; stride: number; dilation: number } {
@@ -72,7 +85,5 @@ function windowOf(node: Node): { size: number; stride: number; dilation: number 
   const [size, stride, dilation] = [kernel[0]!, strides[0] ?? 0, dilations[0] ?? 0];
   if (!(size >= 1 && stride >= 1 && dilation >= 1 && strides.length === 1 && dilations.length === 1))
     badNode(node, `windows of ${kernel} with strides ${strides} and dilations ${dilations} are impossible`);
-  if (size > LARGEST_WINDOW)
-    unsupportedNode(node, `its windows have ${size} steps; supported are ${LARGEST_WINDOW}, or all of them`);
   return { size, stride, dilation };
 }
