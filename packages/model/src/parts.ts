@@ -1,5 +1,5 @@
 /** What importers put a description together from. */
-import type { Constant, Layer, Tensor } from "@sotto/core";
+import type { Activation, Constant, Layer, Tensor } from "@sotto/core";
 
 /** Layers are in order, so one walk from the end finds those that are read. */
 export function needed(layers: readonly Layer[], outputs: readonly string[]): Layer[] {
@@ -40,4 +40,13 @@ export function record<T extends Tensor | Constant>(entries: [string, T][]): Rec
   const result: Record<string, T> = Object.create(null);
   for (const [name, item] of entries) result[name] = item;
   return result;
+}
+
+/**
+ * Whether f(max(a, b)) = max(f(a), f(b)). A maximum is then taken before such a function: the function is computed less
+ * often, and where it makes equal numbers of many (ReLU), the maximum has not to tell them apart.
+ */
+export function isIncreasing({ name, alpha = 0 }: Activation): boolean {
+  if (["leakyRelu", "elu", "thresholdedRelu"].includes(name)) return alpha >= 0;
+  return ["relu", "sigmoid", "tanh", "softsign", "softplus", "clip"].includes(name);
 }

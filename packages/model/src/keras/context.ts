@@ -1,4 +1,5 @@
-import type { Constant, Layer, ModelInput, Tensor, ViewLayer } from "@sotto/core";
+import type { Activation, Constant, Layer, ModelInput, Tensor, ViewLayer } from "@sotto/core";
+import { isIncreasing } from "../parts.js";
 import { badModel, quote, unsupported } from "./errors.js";
 import type { Mask, Shape, Value } from "./values.js";
 
@@ -74,6 +75,13 @@ export class Context {
     // ONNX's way to say "from the end past the start".
     const inputs = [x.name, ...[[-1], [-(2 ** 31)], [axis], [-1]].map((v) => this.integers(v))];
     return this.view(name, "slice", inputs, {}, x.shape, x.mask);
+  }
+
+  /** The increasing function that a value is the result of, and what goes into it. */
+  beforeFunction(x: Value): { input: string; activation: Activation } | undefined {
+    const layer = this.layers.find((l) => l.outputs.includes(x.name));
+    if (layer?.op !== "activation" || !isIncreasing(layer.activation)) return undefined;
+    return { input: layer.inputs[0]!, activation: layer.activation };
   }
 
   /** Every step-th element from start on, up to end, which counts from the axis' end; 0 is the end itself. */

@@ -113,7 +113,13 @@ describe("layers as TensorFlow.js computes them", () => {
     "whole windows": each(layer("MaxPooling1D", "l", { pool_size: [2], strides: [2], padding: "same" })),
     "pooling between layers": sequential(
       input("x", null, 3),
-      layer("Conv1D", "c", { filters: 4, kernel_size: [3], strides: [1], padding: "same" }),
+      layer("Conv1D", "c", {
+        filters: 4,
+        kernel_size: [3],
+        strides: [1],
+        padding: "same",
+        activation: "relu",
+      }),
       layer("MaxPooling1D", "l", { pool_size: [2], strides: [2] }),
       gru("g", 2),
     ),

@@ -324,6 +324,18 @@ describe("pooling in windows", () => {
     for (const opset of [11, 17]) await expectSame(write(shape, opset, build));
   });
 
+  it("of what an increasing function gives is computed before the function, which then tells equal numbers apart", async () => {
+    const after =
+      (op: string, attributes: Record<string, AttributeValue>): Build =>
+      (g) =>
+        g.node("MaxPool", [g.node(op, ["x"], attributes)], { kernel_shape: [2], strides: [2] });
+    const shape = ["batch", 3, "time"];
+    const pooled = "slice unsqueeze slice unsqueeze concat reduce";
+    expect(await expectSame(write(shape, 17, after("Relu", {})))).toBe(`${pooled} activation`);
+    const falling = after("LeakyRelu", { alpha: { float: -0.5 } });
+    expect(await expectSame(write(shape, 17, falling))).toBe(`activation ${pooled}`);
+  });
+
   it.each<[string, (number | string)[], string, Record<string, AttributeValue>, RegExp]>([
     ["padding", [1, 2, 5], "MaxPool", { pads: [1, 1] }, /it pads its input/],
     ["padding by name", [1, 2, 5], "AveragePool", { auto_pad: "SAME_UPPER" }, /it pads its input/],

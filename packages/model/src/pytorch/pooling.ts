@@ -1,5 +1,6 @@
 /** Pools over windows of steps: what is a slice for each element of the windows, and then their maximum or mean. */
 import type { Dimension, ReduceLayer } from "@sotto/core";
+import { isIncreasing } from "../parts.js";
 import type { Value } from "./emit.js";
 import { badConfig } from "./errors.js";
 import type { Site } from "./layers.js";
@@ -7,7 +8,16 @@ import { arrange } from "./recurrent.js";
 import { label, type WindowsStep } from "./steps.js";
 
 /** Gives [batch, channels, time], as PyTorch's pools do. */
-export function windowPool(site: Site, step: WindowsStep, before: Value): Value {
+export function windowPool(site: Site, step: WindowsStep, x: Value): Value {
+  const last = site.out.producer(x.name);
+  if (step.fn !== "max" || last?.op !== "activation" || !isIncreasing(last.activation))
+    return pooled(site, step, x);
+  const most = pooled(site, step, { ...x, name: last.inputs[0]! });
+  const { op, name, activation } = last;
+  return { ...most, name: site.out.layer({ op, name, activation }, [most.name])[0]! };
+}
+
+function pooled(site: Site, step: WindowsStep, before: Value): Value {
   const { out } = site;
   const { fn, size, stride, dilation } = step;
   if (before.shape.length !== 3 || !before.axes.includes("time")) site.misfit(step, 3, "axes", before);

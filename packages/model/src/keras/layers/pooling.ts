@@ -1,4 +1,4 @@
-import type { ReduceLayer } from "@sotto/core";
+import type { ActivationLayer, ReduceLayer } from "@sotto/core";
 import type { LayerCall } from "../convert.js";
 import type { Value } from "../values.js";
 import { padding, single } from "./convolution.js";
@@ -10,7 +10,9 @@ const LARGEST_WINDOW = 100;
 export function windowPooling(fn: "mean" | "max") {
   return (call: LayerCall): Value[] => {
     const { ctx, options, name } = call;
-    const x = call.input();
+    const given = call.input();
+    const before = fn === "max" ? ctx.beforeFunction(given) : undefined;
+    const x = before ? { ...given, name: before.input } : given;
     call.rank(x, 3);
     call.dropMask(x);
     if (options.string("data_format", "channels_last") !== "channels_last")
@@ -37,6 +39,9 @@ export function windowPooling(fn: "mean" | "max") {
     );
     const windows = ctx.concat(name, parts, 3, [...shape, size]);
     const inputs = [windows.name];
-    return [ctx.add<ReduceLayer>({ op: "reduce", fn, name, inputs, axes: [3], keepDims: false }, shape)];
+    const y = ctx.add<ReduceLayer>({ op: "reduce", fn, name, inputs, axes: [3], keepDims: false }, shape);
+    if (!before) return [y];
+    const { activation } = before;
+    return [ctx.add<ActivationLayer>({ op: "activation", name, inputs: [y.name], activation }, shape)];
   };
 }
