@@ -61,6 +61,27 @@ describe("a model that does not fit", () => {
   });
 });
 
+it("an input that two embeddings look up is refused, saying what to do", () => {
+  const look = (name: string): Layer => ({
+    op: "embedding",
+    name,
+    inputs: ["t"],
+    outputs: [name],
+    table: "E",
+  });
+  const model: ModelDescription = {
+    name: "twice",
+    inputs: [{ name: "t", shape: [2], kind: "token" }],
+    outputs: [{ name: "a" }, { name: "b" }],
+    layers: [look("a"), look("b")],
+    tensors: { E: { shape: [3, 1], data: Float32Array.of(1, 2, 3) } },
+    constants: {},
+  };
+  expect(failure(() => compile(model)).message).toMatch(
+    /layer b: input t is looked up twice.*an input of its own/,
+  );
+});
+
 describe("bounds", () => {
   it("count the range that a client's initial state is declared to have", () => {
     const model = randomGru(shape);

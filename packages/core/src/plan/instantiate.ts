@@ -179,7 +179,8 @@ function walkEmbedding(w: Walk, layer: EmbeddingLayer): void {
   if (w.inputs.some((i) => i.name === input)) {
     throw new SottoError(
       "unsupported",
-      `layer ${layer.name}: input ${input} is looked up twice; one table an input`,
+      `layer ${layer.name}: input ${input} is looked up twice, and the client looks up an input in one table; give each ` +
+        "embedding an input of its own",
     );
   }
   const about = { name: input, kind: "token" as const, shape, table: layer.table };
