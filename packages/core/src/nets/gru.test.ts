@@ -5,6 +5,7 @@ import { compile } from "../plan/compile.js";
 import { instantiate } from "../plan/instantiate.js";
 import type { Profile } from "../plan/plan.js";
 import { Ring } from "../ring/ring.js";
+import { prepareInputs } from "../share/share.js";
 import { type RandomGru, randomGru, randomInput } from "../testing/models.js";
 import { seededBytes, seededUniform } from "../testing/seeded.js";
 import { deployTogether, inferTogether } from "../testing/together.js";
@@ -90,7 +91,9 @@ describe("inputs of any range", () => {
     model.tensors.W0 = { shape: W.shape, data: W.data.map((w) => (w * 4) / range) };
     const compiled = compile(model, { range });
     const network = instantiate(compiled.plan, {});
-    const inputs = { x: randomInput(range, 12 * 10).map((v) => (v * range) / 4) };
+    const data = randomInput(range, 12 * 10).map((v) => (v * range) / 4);
+    // extreme ones are shared in units of their range
+    const inputs = prepareInputs(network, { x: { shape: [12, 1, 10], data } }, compiled.publicTensors);
     const deployment = deployTogether(ring, compiled, seededBytes("deploy"));
     const { outputs } = inferTogether(ring, network, deployment, inputs, seededBytes("run"));
     const clear = runClear(network.program, compiled.tensors, inputs);

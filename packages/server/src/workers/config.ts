@@ -11,6 +11,8 @@ const nats = z.strictObject({
   /** File of NATS credentials. */
   credentials: path.optional(),
   tls: z.strictObject({ ca: path, cert: path.optional(), key: path.optional() }).optional(),
+  /** Copies of the dealer's queue and of the models, on as many servers of one NATS cluster. */
+  replicas: z.union([z.literal(1), z.literal(3), z.literal(5)], { error: "expected 1, 3 or 5" }).default(1),
   /** First part of every subject and name, for NATS servers that serve others, too. */
   prefix: z
     .string()

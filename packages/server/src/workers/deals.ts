@@ -116,12 +116,16 @@ export class Deals {
   private async queue(): Promise<Consumer> {
     const { nats } = this.options;
     const manager = await jetstreamManager(nats.connection);
-    await manager.streams.add({
-      name: this.stream,
-      subjects: [nats.subject("deal.*")],
-      retention: RetentionPolicy.Workqueue,
-      max_age: MAX_AGE_MS * NANOS,
-    });
+    await manager.streams.info(this.stream).catch(() =>
+      manager.streams.add({
+        name: this.stream,
+        subjects: [nats.subject("deal.*")],
+        retention: RetentionPolicy.Workqueue,
+        max_age: MAX_AGE_MS * NANOS,
+        num_replicas: nats.replicas,
+      }),
+    );
+    await nats.copy(this.stream);
     await manager.consumers.add(this.stream, {
       durable_name: this.consumer,
       filter_subject: this.subject,

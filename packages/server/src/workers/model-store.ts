@@ -114,7 +114,11 @@ export class ModelStore {
     const { nats } = this.options;
     nats.need();
     try {
-      return await new Objm(nats.js).create(`${nats.prefix}-models`, { storage: "file" as never });
+      const { replicas } = nats;
+      const name = `${nats.prefix}-models`;
+      const store = await new Objm(nats.js).create(name, { storage: "file" as never, replicas });
+      await nats.copy(`OBJ_${name}`);
+      return store;
     } catch (cause) {
       const why = (cause as Error).message;
       throw new SottoError("unreachable", `the party's store of models does not answer: ${why}; try again`, {

@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs";
 import { type JetStreamClient, jetstream } from "@nats-io/jetstream";
 import {
+  AuthorizationError,
   connect,
   createInbox,
   credsAuthenticator,
   type Msg,
   type NatsConnection,
+  type NodeConnectionOptions,
 } from "@nats-io/transport-node";
 import { SottoError } from "@sotto/core";
 import { asSottoError, issuesText, type Role } from "@sotto/wire";
@@ -31,23 +33,26 @@ export class Nats {
   readonly js: JetStreamClient;
   /** The name of what this party has in NATS. */
   readonly prefix: string;
+  /** Servers that have a copy of what is stored. */
+  readonly replicas: number;
   private readonly party: Role;
   private readonly log: Logger;
   private readonly listeners: (() => void)[] = [];
   private isUp = true;
 
-  private constructor(connection: NatsConnection, prefix: string, party: Role, log: Logger) {
+  private constructor(connection: NatsConnection, config: NatsConfig, party: Role, log: Logger) {
     this.connection = connection;
     this.js = jetstream(connection);
     this.party = party;
-    this.prefix = `${prefix}-${party}`;
+    this.prefix = `${config.prefix}-${party}`;
+    this.replicas = config.replicas;
     this.log = log;
     void this.follow(log);
   }
 
   /** Waits for NATS if it is not there yet. @throws SottoError bad-config: a file that cannot be read. */
   static async connect(config: NatsConfig, party: Role, log: Logger): Promise<Nats> {
-    const { servers, credentials, tls, prefix } = config;
+    const { servers, credentials, tls } = config;
     const read = (file: string, key: string) => {
       try {
         return readFileSync(file);
@@ -56,15 +61,17 @@ export class Nats {
         throw new SottoError("bad-config", `workers.nats.${key}: cannot read ${file} (${why})`, { cause });
       }
     };
-    const authenticator = credentials && credsAuthenticator(read(credentials, "credentials"));
+    // read again whenever it connects: they expire, and are replaced
+    const authenticator = credentials && credsAuthenticator(() => read(credentials, "credentials"));
     log.info({ servers }, "connecting to NATS");
-    const connection = await connect({
+    const options: NodeConnectionOptions = {
       servers,
       name: `sotto ${party}`,
       reconnect: true,
       maxReconnectAttempts: -1,
-      reconnectTimeWait: RECONNECT_MS,
       waitOnFirstConnect: true,
+      ignoreAuthErrorAbort: true,
+      reconnectTimeWait: RECONNECT_MS,
       pingInterval: PING_MS,
       ...(authenticator ? { authenticator } : {}),
       ...(tls
@@ -76,8 +83,10 @@ export class Nats {
             },
           }
         : {}),
-    });
-    return new Nats(connection, prefix, party, log);
+    };
+    await untilLetIn(log, options);
+    const connection = await connect(options);
+    return new Nats(connection, config, party, log);
   }
 
   get up(): boolean {
@@ -129,6 +138,14 @@ export class Nats {
     return () => answers.unsubscribe();
   }
 
+  /** Gives a stream of JetStream that is there as many copies as are configured. @throws when NATS cannot, or does not answer. */
+  async copy(stream: string): Promise<void> {
+    const { streams } = await this.js.jetstreamManager();
+    const { config } = await streams.info(stream);
+    if (config.num_replicas === this.replicas) return;
+    await streams.update(stream, { num_replicas: this.replicas });
+  }
+
   async close(): Promise<void> {
     // what was published last, if NATS takes it
     if (this.up) await within(FLUSH_MS, () => this.connection.flush()).catch(() => {});
@@ -150,6 +167,31 @@ export class Nats {
       "unreachable",
       `${this.party}: its NATS is not connected, so no new session can begin; try again`,
     );
+  }
+}
+
+/**
+ * The library's own attempts go on for ever, and say nothing of why.
+ * @throws SottoError bad-config where NATS answers, and does not let this process in.
+ */
+async function untilLetIn(log: Logger, options: NodeConnectionOptions): Promise<void> {
+  const once = { reconnect: false, waitOnFirstConnect: false, ignoreAuthErrorAbort: false };
+  for (;;) {
+    try {
+      const connection = await connect({ ...options, ...once, ignoreClusterUpdates: true });
+      return await connection.close();
+    } catch (cause) {
+      const { message } = cause as Error;
+      if (cause instanceof AuthorizationError) {
+        throw new SottoError(
+          "bad-config",
+          `NATS at ${options.servers} does not let this process in (${message}); check workers.nats.credentials`,
+          { cause },
+        );
+      }
+      log.info({ reason: message }, "NATS does not answer; trying again");
+      await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+    }
   }
 }
 
