@@ -45,7 +45,12 @@ export interface InferOptions extends CallOptions, RetryOptions {
   look?: number;
   /** Has the servers tell when the rounds were over, in `stats.roundTimes`. */
   roundTimes?: boolean;
+  /** W3C trace context of the caller's span, which both servers' spans are to belong to; the dealer is not told. */
+  traceparent?: string;
 }
+
+/** What the servers are told. */
+type SentOptions = Pick<InferOptions, "look" | "roundTimes" | "traceparent">;
 
 export type Outputs = Record<string, { shape: number[]; data: Float64Array }>;
 
@@ -154,7 +159,7 @@ export class RemoteModel {
   /** One attempt. */
   private async send(
     shares: Shares,
-    { sizes, look, roundTimes }: Pick<InferOptions, "look" | "roundTimes"> & { sizes: string },
+    { sizes, look, roundTimes, traceparent }: SentOptions & { sizes: string },
     signal: AbortSignal,
     attempt: number,
     say: (progress: Progress) => void,
@@ -167,6 +172,7 @@ export class RemoteModel {
       "sotto-sizes": sizes,
       ...(look === undefined ? {} : { "sotto-look": String(look) }),
       ...(roundTimes ? { "sotto-round-times": "yes" } : {}),
+      ...(traceparent ? { traceparent } : {}),
     };
     const both = new AbortController();
     const cancel = () => both.abort(signal.reason);

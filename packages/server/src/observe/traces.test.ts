@@ -77,6 +77,21 @@ describe("traces", () => {
     }
   });
 
+  it("belong to the trace that a caller gives to the client's library", async () => {
+    let session = "";
+    const client = cluster.client();
+    await (await client.model("m")).infer(model.input(4), {
+      traceparent: `00-${TRACE}-${CLIENT_SPAN}-01`,
+      onProgress: (progress) => {
+        if (progress.stage === "sent") session = progress.session;
+      },
+    });
+    client.close();
+    await expect.poll(() => of(session).length).toBe(3);
+    const belonging = of(session).filter((span) => span.parentSpanContext?.spanId === CLIENT_SPAN);
+    expect(belonging.map((span) => span.attributes["sotto.party"]).sort()).toEqual(["server-0", "server-1"]);
+  });
+
   it("of a session that failed say why", async () => {
     const [share] = await sharesOf(model, 3);
     const session = await infer([share]);
