@@ -74,7 +74,7 @@ describe("a configuration", () => {
     writeFileSync(file, `${SERVER}${workers}`);
     expect(loadServerConfig(file).workers).toEqual({
       nats: {
-        ...{ servers: ["a:4222"], prefix: "sotto" },
+        ...{ servers: ["a:4222"], prefix: "sotto", replicas: 1 },
         ...{ credentials: join(dir, "s.creds"), tls: { ca: join(dir, "n.pem") } },
       },
       version: "two",
