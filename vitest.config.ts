@@ -15,7 +15,11 @@ const SMOKE = [
 ];
 
 /** Tests with processes, sockets and deadlines, whose order of events nobody can fix. */
-const PARTIES = ["packages/{cli,server}/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "bench/src/**/*.test.ts"];
+const PARTIES = [
+  "packages/{cli,server}/src/**/*.test.ts",
+  "apps/*/src/**/*.test.ts",
+  "bench/src/**/*.test.ts",
+];
 /** What is drawn at random, and whether randomness is used twice, is not tried again: another run would hide what was found. */
 const ONCE = "**/{*.fuzz,take-once,crash}.test.ts";
 
