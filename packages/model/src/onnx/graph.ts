@@ -13,6 +13,8 @@ export interface Node {
   outputs: string[];
   /** What its subgraphs read besides. */
   captured?: string[];
+  /** In a branch of an If: what its subgraphs call a value, and what that is called here. */
+  scope?: ReadonlyMap<string, string>;
   attributes: Attributes;
   /** The version of the standard operator set. */
   opset: number;

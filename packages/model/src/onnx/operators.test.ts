@@ -384,6 +384,34 @@ describe("branches", () => {
     expect(await expectSame(write(["batch", 3], 13, nested))).toBe("affine activation identity");
   });
 
+  it("may use the names of another one, also for what a branch inside of them reads", async () => {
+    const doubled = (factor: number): AttributeValue => ({
+      graph: {
+        inputs: [],
+        outputs: [{ name: "taken" }],
+        initialisers: { yes: { shape: [], data: [1], type: "bool" }, by: { shape: [], data: [factor] } },
+        nodes: [
+          { op: "Mul", inputs: ["x", "by"], outputs: ["product"] },
+          {
+            op: "If",
+            inputs: ["yes"],
+            outputs: ["taken"],
+            attributes: { then_branch: inside, else_branch: inside },
+          },
+        ],
+      },
+    });
+    const inside: AttributeValue = {
+      graph: {
+        inputs: [],
+        outputs: [{ name: "inside" }],
+        nodes: [{ op: "Relu", inputs: ["product"], outputs: ["inside"] }],
+      },
+    };
+    const both: Build = (g) => g.node("Add", [choice(3, doubled(2))(g), choice(3, doubled(-3))(g)]);
+    await expectSame(write(["batch", 3], 13, both));
+  });
+
   it("are refused where the run decides, or where they are damaged", () => {
     const branches = { then_branch: body("Relu"), else_branch: body("Tanh") };
     const open = write(["batch", 3], 13, (g) => g.node("If", ["x"], branches));

@@ -28,14 +28,17 @@ export function branch(ctx: Context, node: Node, convert: (ctx: Context, node: N
     );
 
   const own = new Map<string, string>();
+  // two branches may use one name, and so may the branches inside of them
+  const scope = new Map(node.scope);
   const define = (name: string) => {
     if (name === "") return "";
     if (own.has(name)) badNode(node, `the value ${JSON.stringify(name)} is defined twice in its ${wanted}`);
     const fresh = ctx.fresh(name);
     own.set(name, fresh);
+    scope.set(name, fresh);
     return fresh;
   };
-  const read = (name: string) => own.get(name) ?? name;
+  const read = (name: string) => scope.get(name) ?? name;
   for (const tensor of graph.initializer) {
     const name = define(tensor.name);
     ctx.define(name, { kind: "constant", name, ...readTensor(tensor) });
@@ -47,7 +50,7 @@ export function branch(ctx: Context, node: Node, convert: (ctx: Context, node: N
       if (name !== "" && !ctx.find(name))
         badNode(inner, `it reads ${JSON.stringify(name)}, which nothing defines`);
     const name = proto.name || `${node.name}.${inner.name}`;
-    convert(ctx, { ...inner, name, inputs, outputs: inner.outputs.map(define) });
+    convert(ctx, { ...inner, name, inputs, outputs: inner.outputs.map(define), scope });
   }
   graph.output.forEach((output, i) => {
     const value = ctx.find(read(output.name));
