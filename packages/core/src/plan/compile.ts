@@ -17,7 +17,7 @@ import {
   type Sizes,
   type TensorPlan,
 } from "./plan.js";
-import { gruTensors, type LayerTensors } from "./tensors.js";
+import { gruTensors, type LayerTensors, type Matrix } from "./tensors.js";
 
 export interface CompileOptions {
   /** |x| <= range of every real input, or by input; a list has one for each feature (the last axis). */
@@ -55,6 +55,8 @@ const LADDER: readonly Precision[] = [
 
 const MAX_DENSE_SCALE = 14;
 const MIN_DENSE_SCALE = 6;
+const SMALL_WEIGHT_BITS = 10;
+const MAX_WEIGHT_SCALE = 33;
 /** Integers of so many bits are exact in doubles. */
 const EXACT_BITS = 53;
 /** Some layers need several steps (a convolution without padding): sizes to try for those that the model leaves open. */
@@ -268,6 +270,9 @@ class Compiler {
         (l) => ({ ...l, inputs: l.inputs.map((i) => (i === input ? name : i)) }) as Layer,
       );
       layers.push({ op: "affine", name, inputs: [input], outputs: [name], scale: name });
+      // an output of the model under the input's own name
+      if (model.outputs.some((o) => o.name === input))
+        model.layers = [...model.layers, { op: "identity", name: input, inputs: [name], outputs: [input] }];
     }
     return layers;
   }
@@ -293,8 +298,8 @@ class Compiler {
   /** The finest weights with which the products fit the modulus that the operand's opening leaves. */
   private linear(name: string, tensors: LayerTensors, x: Operand): void {
     const bits = Math.min(x.room, EXACT_BITS);
-    const finest = Math.max(MAX_DENSE_SCALE, x.weightScale);
     const matrices = Object.values(tensors).filter((t) => t.kind === "matrix");
+    const finest = Math.max(MAX_DENSE_SCALE, x.weightScale, scaleOfSmall(matrices));
     for (let scale = finest; scale >= Math.min(finest, MIN_DENSE_SCALE); scale--) {
       const weights = matrices.reduce((sum, A) => sum + publish(tensorBound(A, scale)), 0);
       const bound = weights * (x.bound + STATE_SLACK) + publish(tensorBound(tensors.b!, scale + x.scale));
@@ -317,6 +322,13 @@ class Compiler {
       this.values[name] = t.values;
     }
   }
+}
+
+/** The scale at which the largest weight has ten bits: where all are small, a coarser one would leave nothing of them. */
+function scaleOfSmall(matrices: readonly Matrix[]): number {
+  const largest = (m: number, { values }: Matrix) => values.reduce((a, v) => Math.max(a, Math.abs(v)), m);
+  const most = matrices.reduce(largest, 0);
+  return most > 0 ? Math.min(MAX_WEIGHT_SCALE, SMALL_WEIGHT_BITS - Math.ceil(Math.log2(most))) : 0;
 }
 
 /** Hex SHA-256 of float32 values, little-endian. */

@@ -10,6 +10,8 @@ import type { Precision } from "./plan.js";
 
 /** Bits of an operand that goes into products as it is. */
 const DIRECT_BITS = 18;
+/** A value that would have no more of them at the plan's operand scale has 18, as an input has. */
+const SMALL_BITS = 10;
 /** Bits of fraction of the product of such an operand. */
 const DIRECT_PRODUCT_SCALE = 33;
 
@@ -42,7 +44,7 @@ export function isExtreme(range: number): boolean {
 
 /**
  * An operand of at most 18 bits goes in as it is; a longer one is shifted right to the plan's operand scale, or
- * as far as 18 bits need where it is larger than 16 (the output of a dense layer may be).
+ * as far as 18 bits need where it is larger than 16 (the output of a dense layer may be) or smaller than 2^-4.
  * @param x a shared value's scale and bounds.
  */
 export function operandOf(x: Value, precision: Precision): Operand {
@@ -52,8 +54,8 @@ export function operandOf(x: Value, precision: Precision): Operand {
     return { shift: 0, scale: x.scale, bound: most, room: x.room, weightScale };
   }
   const shifted = shiftedOperand(x, precision);
-  if (shifted.bound <= 2 ** DIRECT_BITS) return shifted;
-  const scale = inputScale(most / 2 ** x.scale);
+  if (shifted.bound <= 2 ** DIRECT_BITS && shifted.bound >= 2 ** SMALL_BITS) return shifted;
+  const scale = Math.min(x.scale, inputScale(most / 2 ** x.scale));
   const shift = x.scale - scale;
   const bound = Math.floor(most / 2 ** shift) + 1;
   return {

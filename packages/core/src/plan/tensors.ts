@@ -132,19 +132,24 @@ export function convShape(layer: Conv1dLayer, shape: readonly number[]): [number
   return [M, group * groups, K];
 }
 
-/** y_j = x_j s_j + o_j by itself: a diagonal matrix. */
-export function diagonalTensors(model: ModelDescription, name: string, fold: Fold): LayerTensors {
-  const F = fold.length;
+/** y_j = x_j s_j + o_j by itself: a diagonal matrix. `folds`: the last one first. */
+export function diagonalTensors(model: ModelDescription, name: string, folds: readonly Fold[]): LayerTensors {
+  const F = folds[0]!.length;
   const A: Matrix = { rows: F, cols: F, values: new Float64Array(F * F) };
   const b = new Float64Array(F);
   for (let j = 0; j < F; j++) A.values[j * F + j] = 1;
-  foldAfter(model, name, A, b, fold);
+  for (const fold of [...folds].reverse()) foldAfter(model, name, A, b, fold);
   return { A: { kind: "matrix", ...A }, b: row(b) };
 }
 
 /** The numbers that are added, one for each feature. */
-export function offsetTensors(model: ModelDescription, name: string, fold: Fold): LayerTensors {
-  return { b: row(Float64Array.from(fold, (f) => (f?.offset ? entry(model, name, f.offset) : 0))) };
+export function offsetTensors(model: ModelDescription, name: string, folds: readonly Fold[]): LayerTensors {
+  const sum = new Float64Array(folds[0]!.length);
+  for (const fold of folds)
+    fold.forEach((f, j) => {
+      if (f?.offset) sum[j]! += entry(model, name, f.offset);
+    });
+  return { b: row(sum) };
 }
 
 /** The table of an embedding as a matrix [E, V]: a one-hot vector's product with it is a row of the table. */

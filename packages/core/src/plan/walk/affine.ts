@@ -116,20 +116,27 @@ function intoProducer(pool: Pool, entry: AffineEntry): Float64Array | undefined 
 function byItself(walk: Walk, entry: AffineEntry): Float64Array {
   const { pool, builder, oracle } = walk;
   const { order, features } = periodic(entry);
-  const x = walk.collect(Float64Array.from(order, (i) => entry.base[i]!));
   const fold: Fold = Array.from({ length: features }, (_, j) => entry.at(order[j]!));
+  // with the affine layers that it reads: each by itself would round
+  const base = unfold(
+    walk,
+    Float64Array.from(order, (i) => entry.base[i]!),
+    features,
+  );
+  const folds = [fold, ...base.folds];
+  const x = pool.collect(base.elements);
   const rows = order.length / features;
-  walk.mapName(entry.name, [fold]);
+  walk.mapName(entry.name, folds);
   const label = builder.label;
   builder.label = entry.name;
   let node: SharedNode;
-  if (fold.some((f) => f?.scale)) {
+  if (folds.some((f) => f.some((a) => a?.scale))) {
     const { value, operand } = walk.factor(x);
-    oracle.linear(entry.name, (model) => diagonalTensors(model, entry.name, fold), operand);
+    oracle.linear(entry.name, (model) => diagonalTensors(model, entry.name, folds), operand);
     node = dense(builder, entry.name, value, rows, operand.shift);
   } else {
     const scale = Math.min(x.scale, walk.precision.activation);
-    oracle.vector(entry.name, (model) => offsetTensors(model, entry.name, fold), scale);
+    oracle.vector(entry.name, (model) => offsetTensors(model, entry.name, folds), scale);
     node = builder.add(x, builder.parameter(`${entry.name}.b`, rows));
   }
   builder.label = label;

@@ -6,7 +6,7 @@ import type { Conv1dLayer, DenseLayer, EmbeddingLayer, Layer } from "../descript
 import { inputScale } from "../operand.js";
 import { convShape, convTensors, denseTensors, type Fold, tableTensors } from "../tensors.js";
 import type { LinearMap, PrivateTensor } from "../values.js";
-import { unfold } from "./affine.js";
+import { settle, unfold } from "./affine.js";
 import type { Walk } from "./walk.js";
 
 export function walkDense(walk: Walk, layer: DenseLayer): void {
@@ -47,10 +47,13 @@ export function walkConv1d(walk: Walk, layer: Conv1dLayer): void {
     );
   }
   const rowsFirst = timeFirst(x, batch, channels, steps);
+  const unfolded = unfold(walk, rowsFirst, channels);
   // an offset would also be added to the zeros of the padding: only without these can it go into the weights
   const padded = layer.pads[0] > 0 || layer.pads[1] > 0;
-  const { elements, folds } = padded ? { elements: rowsFirst, folds: [] } : unfold(walk, rowsFirst, channels);
-  const { value, operand } = walk.factor(padded ? walk.collect(elements) : pool.collect(elements));
+  const isOffset = unfolded.folds.some((fold) => fold.some((f) => f?.offset));
+  const { elements, folds } =
+    padded && isOffset ? { elements: settle(walk, rowsFirst), folds: [] } : unfolded;
+  const { value, operand } = walk.factor(pool.collect(elements));
   const rows = steps * batch;
   const [M, C, taps] = convShape(layer, known(layer, layer.shape));
   if (C !== channels)
