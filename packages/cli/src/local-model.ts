@@ -43,7 +43,8 @@ export function warnOfClipping(network: Network, inputs: Record<string, NumberTe
     if (kind !== "real") continue;
     const most = (i: number) => (typeof range === "number" ? range : range[i % range.length]!);
     const outside = Array.from(inputs[name]!.data).filter((v, i) => Math.abs(v) > most(i)).length;
-    const declared = typeof range === "number" ? `|x| <= ${range}` : "its features' ranges";
+    const declared =
+      typeof range === "number" || range.length === 1 ? `|x| <= ${range}` : "its features' ranges";
     if (outside > 0) {
       note(
         `sotto: warning: input ${name}: ${outside} ${outside === 1 ? "element" : "elements"} outside ${declared} ${outside === 1 ? "was" : "were"} clipped`,

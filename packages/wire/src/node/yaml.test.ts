@@ -9,7 +9,12 @@ const dir = mkdtempSync(join(tmpdir(), "sotto-test-"));
 const file = join(dir, "file.yaml");
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const schema = z.strictObject({ port: z.int(), token: z.string().optional() });
+const server = z.strictObject({ url: z.string(), token: z.string().optional() });
+const schema = z.strictObject({
+  port: z.int(),
+  token: z.string().optional(),
+  servers: z.array(server).optional(),
+});
 
 it.each([
   [
@@ -20,6 +25,12 @@ it.each([
   ["a token", "sotto_SECRET\n", /expected object, found a string$/],
   ["a list", "- SECRET\n", /expected object, found a list$/],
   ["a token that is no text", "port: 1\ntoken: [SECRET]\n", /token: expected string, found a list$/],
+  [
+    "a token below a key whose list was forgotten",
+    "port: 1\nservers:\n  url: https://a\n  token: SECRET\n",
+    /servers: expected array, found keys with values$/,
+  ],
+  ["a token in another key's place", "port: sotto_SECRET\n", /port: expected .*, found a string$/],
   ["prose", "# head\n\nSECRET one\ntwo: SECRET three\n", /not YAML: line 3: \w+/],
   [
     "an alias of nothing",

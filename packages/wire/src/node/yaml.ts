@@ -65,10 +65,16 @@ function describe(root: z.ZodType, issue: z.core.$ZodIssue, value: unknown): str
   return `${expected}, found ${found === undefined ? "nothing" : shown(found, issue.path)}`;
 }
 
-/** A value; not a token's, and not where it is all of the file, which may be a key or a token. */
+/** What a token and a key begin with, wherever they were put. */
+const SECRET = /^\s*(sotto_|-----BEGIN)/;
+
+/** A number or a word; not a token, not what may hold one, and not what is all of the file, which may be a key. */
 function shown(value: unknown, path: readonly PropertyKey[]): string {
-  if (path.length > 0 && path.at(-1) !== "token") return JSON.stringify(value).slice(0, 80);
-  return Array.isArray(value) ? "a list" : `a ${typeof value}`;
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "keys with values";
+  const secret = typeof value === "string" && SECRET.test(value);
+  if (secret || path.length === 0 || path.at(-1) === "token") return `a ${typeof value}`;
+  return JSON.stringify(value).slice(0, 80);
 }
 
 /** In our words, where we have any. */
