@@ -235,8 +235,12 @@ class Compiler {
           (typeof declared === "number" || Array.isArray(declared) ? declared : declared?.[name]) ??
           DEFAULT_RANGE;
         const list = typeof range === "number" ? [range] : range;
-        if (!list.every((r) => r > 0 && Number.isFinite(r))) {
-          throw new SottoError("bad-input", `input ${name}: range ${range}; expected a positive number`);
+        // as the tensor that an input in units of its range is multiplied with holds it
+        if (!list.every((r) => Math.fround(r) > 0 && Number.isFinite(Math.fround(r)))) {
+          throw new SottoError(
+            "bad-input",
+            `input ${name}: range ${range}; expected a positive number of single precision`,
+          );
         }
         if (typeof range !== "number" && range.length !== shape.at(-1)) {
           throw new SottoError(

@@ -98,6 +98,12 @@ function readerError(layers: Layer[], tensors: Record<string, Tensor>, range: nu
   return Math.max(...clear.map((v, i) => Math.abs(v - exact[i]!)));
 }
 
+it.each([1e-46, 1e39, 0, -1, Number.NaN])("a range of %f is refused", (range) => {
+  const model = randomGru({ seed: 1, hidden: 2, inputSize: 2, steps: 1 });
+  for (const declared of [range, [1, range]])
+    expect(() => compile(model, { range: declared })).toThrow(/input x: range .*expected a positive number/);
+});
+
 describe.each([1e-7, 1e-5, 2 ** -15, 1e-3, 2 ** 18, 1e6])("an input of range %f", (range) => {
   it.each(READERS)("may be read by a %s", (_, layers, tensors) => {
     expect(readerError(layers, tensors(range), range)).toBeLessThan(0.002);

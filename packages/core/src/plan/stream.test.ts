@@ -134,6 +134,26 @@ describe("a sequence in chunks", () => {
     }
   });
 
+  it.each([1e-9, 1e-5, 1e6])(
+    "gives the same for inputs of range %f, also where one is an output",
+    (range) => {
+      const model = randomGru({ seed: 1, hidden: 4, inputSize: 3, steps: 4 });
+      model.tensors.W0!.data = model.tensors.W0!.data.map((w) => w / range);
+      model.outputs = [...model.outputs, { name: "x" }];
+      const x = { shape: [4, 1, 3], data: randomInput(range, 12, 1).map((v) => v * range) };
+      const made = streamed({ model, options: { range }, inputs: { x } } as AnyModel, "range", 9)!;
+      const { plan, tensors, publicTensors, stream, chunks, network, values, shapes } = made;
+      expect(chunks).toBe(4);
+      const exact = runExact(network.program, plan, tensors, values);
+      let kept: Values = {};
+      for (const { c, network: n, values: v } of chunksOf(stream, { x }, publicTensors, chunks)) {
+        kept = runExact(n.program, plan, tensors, { ...kept, ...v });
+        for (const { name, values: want } of compared(stream, exact, shapes, c, c === chunks - 1))
+          expect(Array.from(kept[name]!)).toEqual(Array.from(want));
+      }
+    },
+  );
+
   it("is within the tolerance of a private run, on shares, with nothing left in memory", () => {
     let found = 0;
     for (let k = 0; found < MODELS / 2; k++) {
