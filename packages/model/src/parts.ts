@@ -50,3 +50,6 @@ export function isIncreasing({ name, alpha = 0 }: Activation): boolean {
   if (["leakyRelu", "elu", "thresholdedRelu"].includes(name)) return alpha >= 0;
   return ["relu", "sigmoid", "tanh", "softsign", "softplus", "clip"].includes(name);
 }
+
+/** Steps of a pool's window: each element of a window is a layer, and a few damaged bytes must not ask for millions. */
+export const LARGEST_WINDOW = 100;

@@ -1,5 +1,6 @@
 /** PyTorch's modules that are supported, by their names in lower case without "_": relu, grucell, batchnorm1d. */
 import type { Activation } from "@sotto/core";
+import { LARGEST_WINDOW } from "../parts.js";
 import type { Arguments } from "./arguments.js";
 import { unsupported } from "./errors.js";
 import { isTake, type Step, TAKES } from "./steps.js";
@@ -137,9 +138,6 @@ const pool = (fn: "mean" | "max"): Module => ({
       : unsupported(`${args.where}: output_size ${size} is not supported; 1 is`);
   },
 });
-
-/** Each element of a window is a layer, and a few damaged bytes must not ask for millions. */
-const LARGEST_WINDOW = 100;
 
 const windows = (fn: "mean" | "max"): Module => ({
   value: "kernel_size",

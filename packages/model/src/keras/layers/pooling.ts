@@ -1,10 +1,8 @@
 import type { ActivationLayer, ReduceLayer } from "@sotto/core";
+import { LARGEST_WINDOW } from "../../parts.js";
 import type { LayerCall } from "../convert.js";
 import type { Value } from "../values.js";
 import { padding, single } from "./convolution.js";
-
-/** Each element of a window is a layer, and a few damaged bytes must not ask for millions. */
-const LARGEST_WINDOW = 100;
 
 /** MaxPooling1D and AveragePooling1D: a slice for each element of the windows, then their maximum or mean. */
 export function windowPooling(fn: "mean" | "max") {

@@ -1,5 +1,5 @@
 import type { ReduceLayer } from "@sotto/core";
-import { isIncreasing } from "../../parts.js";
+import { isIncreasing, LARGEST_WINDOW } from "../../parts.js";
 import type { Context } from "../context.js";
 import { badNode, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
@@ -8,8 +8,6 @@ import { write } from "./arithmetic.js";
 
 /** What a slice means by its axis' end. */
 const END = 2 ** 31 - 1;
-/** Each element of a window is a layer, and a few damaged bytes must not ask for millions. */
-const LARGEST_WINDOW = 100;
 
 /**
  * MaxPool and AveragePool of [B, C, L]: a slice for each element of the window, of which element i of all windows
