@@ -19,6 +19,9 @@ import {
 } from "./plan.js";
 import { gruTensors, type LayerTensors, type Matrix } from "./tensors.js";
 
+/** Below it, what is computed from an input before its first weights (a sum, a difference) would have no bits left. */
+const LEAST_RANGE = 2 ** -30;
+
 export interface CompileOptions {
   /** |x| <= range of every real input, or by input; a list has one for each feature (the last axis). */
   range?: Range | Record<string, Range>;
@@ -240,6 +243,12 @@ class Compiler {
           throw new SottoError(
             "bad-input",
             `input ${name}: range ${range}; expected a positive number of single precision`,
+          );
+        }
+        if (typeof range === "number" && range < LEAST_RANGE) {
+          throw new SottoError(
+            "bad-input",
+            `input ${name}: range ${range}; expected 2^-30 at least: scale the input up, and the weights that it meets down as much`,
           );
         }
         if (typeof range !== "number" && range.length !== shape.at(-1)) {

@@ -7,7 +7,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { Constant, Layer, ModelInput, ModelOutput } from "./description.js";
 
-export const PLAN_VERSION = 4;
+export const PLAN_VERSION = 5;
 
 /**
  * What a plan is made for: "lan", the least work and bytes; "wan", fewer rounds for more work, where a round trip between the

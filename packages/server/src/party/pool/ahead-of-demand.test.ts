@@ -132,12 +132,17 @@ describe("randomness ahead of demand", () => {
       await start({ limits: { preparedBytes: 1 } });
       await infer(1);
       await filled();
+      const lost = said("dealing").map((l) => l.session);
       cluster[where]!.cut();
       await expect.poll(() => cluster.servers.map((s) => s!.sessions())).toEqual([0, 0]);
+      // it may be made anew before this is asked, or after
       await infer(2);
-      await filled(2, 2);
+      const prepared = (p: 0 | 1) => said("prepared ahead", p).length;
+      await expect.poll(() => Math.min(prepared(0), prepared(1))).toBeGreaterThanOrEqual(4);
       await infer(3);
-      expect(said("session done", 0).filter((l) => l.pooled).length).toBe(1);
+      const pooled = said("session done", 0).flatMap((l) => l.pooled ?? []);
+      expect(pooled.length).toBeGreaterThanOrEqual(1);
+      expect(pooled.filter((id) => lost.includes(id))).toEqual([]);
       dealsUsed();
     },
   );
