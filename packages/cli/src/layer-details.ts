@@ -47,6 +47,7 @@ export function detailOf(layer: Layer, compiled: Compiled, network: Network): st
     }
     case "softmax":
     case "logSoftmax":
+    case "argMax":
       return "by the client, on the result";
     case "affine":
       if (tensor("A")) return "by itself: a product with a diagonal matrix";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile, cost, instantiate } from "@sotto/core";
 import { loadModel } from "@sotto/model";
-import { makeGruModel } from "@sotto/model/testing";
+import { GraphWriter, makeGruModel, uniform } from "@sotto/model/testing";
 import { afterAll, describe, expect, it } from "vitest";
 import { inspect } from "./commands/inspect.js";
 import { FRAME_BYTES, networkMs } from "./plan-report.js";
@@ -45,6 +45,19 @@ describe("inspect", () => {
       report.tables.filter((t) => t.activation === name).reduce((sum, t) => sum + t.lookUps, 0);
     expect(lookUps("sigmoid")).toBe(2 * 5 * 2 * 8);
     expect(lookUps("tanh")).toBe(5 * 2 * 8);
+  });
+
+  it("says how many numbers the client gets where it gives fewer", async () => {
+    const g = new GraphWriter(13, uniform(3));
+    g.input("x", [2, 4]);
+    g.output(g.node("Gather", [g.node("Softmax", ["x"]), g.constant("one", [], [1], "int64")], { axis: 1 }));
+    const path = join(dir, "probability.onnx");
+    writeFileSync(path, g.bytes());
+    const report = await inspect(path, {});
+    expect(report.outputs).toMatchObject([{ shape: [2], client: "softmax", revealed: 8 }]);
+    expect(render(report)).toContain(
+      "softmax is computed by the client, which gets the 8 numbers that it is made of",
+    );
   });
 
   it("assumes sizes, and says so", async () => {

@@ -7,6 +7,7 @@ import {
   instantiate,
   type ModelInput,
   type Network,
+  type NetworkOutput,
   PROFILES,
   type Profile,
   type Program,
@@ -61,11 +62,20 @@ export interface ProfileCost {
   expandedBytes: number;
 }
 
+export interface OutputReport {
+  name: string;
+  shape: number[];
+  /** The function that the client computes on what it gets. */
+  client?: string;
+  /** How many numbers the client gets, where they are not as many as the output has. */
+  revealed?: number;
+}
+
 export interface PlanReport {
   model: string;
   plan: string;
   inputs: InputReport[];
-  outputs: { name: string; shape: number[]; client?: string }[];
+  outputs: OutputReport[];
   sizes: OpenSize[];
   /** Bits of fraction. */
   precision: Record<string, number>;
@@ -102,11 +112,7 @@ export function planReport(compiled: Compiled, network: Network, sizes: OpenSize
     model: plan.name,
     plan: planHash(plan),
     inputs: plan.inputs.map((input) => inputReport(input, network)),
-    outputs: network.outputs.map(({ name, shape, pending }) => ({
-      name,
-      shape,
-      ...(pending ? { client: pending.op === "activation" ? pending.activation.name : pending.op } : {}),
-    })),
+    outputs: network.outputs.map((output, i) => outputReport(output, program.outputs[i]!.length)),
     sizes,
     precision: { ...plan.precision },
     bounds: realBounds(compiled, program),
@@ -141,6 +147,15 @@ function profileCost({ plan, program }: Network): ProfileCost {
       server1: correctionBytes + frames,
     },
     expandedBytes: expandedBytes(program),
+  };
+}
+
+function outputReport({ name, shape, pending }: NetworkOutput, revealed: number): OutputReport {
+  return {
+    name,
+    shape,
+    ...(pending ? { client: pending.op === "activation" ? pending.activation.name : pending.op } : {}),
+    ...(revealed === shape.reduce((n, d) => n * d, 1) ? {} : { revealed }),
   };
 }
 

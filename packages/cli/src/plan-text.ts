@@ -26,7 +26,8 @@ export function render(r: PlanReport, declared: Ranges = {}): string {
       r.outputs.map((o) => [
         cut(o.name, NAME_WIDTH),
         shape(o.shape),
-        o.client ? `${o.client} is computed by the client` : "",
+        (o.client ? `${o.client} is computed by the client` : "") +
+          (o.revealed === undefined ? "" : `, which gets the ${o.revealed} numbers that it is made of`),
       ]),
     ),
   );

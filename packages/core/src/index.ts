@@ -21,6 +21,7 @@ export * from "./plan/plan.js";
 export { fasterProfile } from "./plan/profile.js";
 export { leastNumbers, sizesOf } from "./plan/sizes.js";
 export { type ChunkKind, Streaming, type StreamShape } from "./plan/stream.js";
+export type { ClientFunction, GroupFunction } from "./plan/values.js";
 export { gruFunctions } from "./plan/walk/gru.js";
 export { inputBytesOpened } from "./program/first-opening.js";
 export { type Program, roundBytes, rounds } from "./program/program.js";

@@ -1,7 +1,9 @@
 /** `sotto inspect --error`: what the integers of a private run change of a model's results, on samples. */
 import {
   applyPending,
+  type ClientFunction,
   type Compiled,
+  type GroupFunction,
   type NetworkOutput,
   prepareInputs,
   runClear,
@@ -9,8 +11,11 @@ import {
 } from "@sotto/core";
 import { outsideOf, prepared, type Samples } from "./samples.js";
 
-/** The largest entry of the last axis; or, where that has one entry, the sign, or which side of 0.5 a probability is on. */
-export type Rule = "largest" | "sign" | "half";
+/**
+ * The largest entry of the last axis; or, where that has one entry, the sign, or which side of 0.5 a probability is on.
+ * Of a position (argmax) or some results of a softmax: the largest of the logits that they are made of.
+ */
+export type Rule = "largest" | "sign" | "half" | "logits";
 
 export interface Decisions {
   rule: Rule;
@@ -60,12 +65,7 @@ export function errorReport(
     for (const output of network.outputs) {
       const tally = tallies.get(output.name) ?? new Tally(output);
       tallies.set(output.name, tally);
-      tally.add(
-        sample,
-        output,
-        applyPending(output, clear[output.name]!),
-        applyPending(output, exact[output.name]!),
-      );
+      tally.add(sample, output, clear[output.name]!, exact[output.name]!);
     }
     progress(sample + 1);
   }
@@ -88,10 +88,13 @@ class Tally {
     this.name = name;
     const probability =
       pending?.op === "softmax" || (pending?.op === "activation" && pending.activation.name === "sigmoid");
-    this.rule = (shape.at(-1) ?? 1) > 1 ? "largest" : probability ? "half" : "sign";
+    if (isPart(pending)) this.rule = "logits";
+    else this.rule = (shape.at(-1) ?? 1) > 1 ? "largest" : probability ? "half" : "sign";
   }
 
-  add(sample: number, { shape }: NetworkOutput, clear: Float64Array, exact: Float64Array): void {
+  /** @param inReals what the client would get @param inIntegers what it gets. */
+  add(sample: number, output: NetworkOutput, inReals: Float64Array, inIntegers: Float64Array): void {
+    const [clear, exact] = [applyPending(output, inReals), applyPending(output, inIntegers)];
     for (let i = 0; i < clear.length; i++) {
       // equal infinities (the logarithm of a vanishing probability) do not differ
       const error = clear[i] === exact[i] ? 0 : Math.abs(clear[i]! - exact[i]!);
@@ -99,9 +102,9 @@ class Tally {
       this.sum += error;
     }
     this.elements += clear.length;
-    const width = shape.at(-1) ?? 1;
-    for (let at = 0; at < clear.length; at += width) {
-      const [a, b] = [clear.subarray(at, at + width), exact.subarray(at, at + width)];
+    const { width, shape, of } = deciding(output, [clear, exact], [inReals, inIntegers]);
+    for (let at = 0; at < of[0].length; at += width) {
+      const [a, b] = [of[0].subarray(at, at + width), of[1].subarray(at, at + width)];
       if (a.every((v) => v === 0) && b.every((v) => v === 0)) continue;
       const [decided, privately] = [this.decide(a), this.decide(b)];
       this.count++;
@@ -110,7 +113,7 @@ class Tally {
       this.differing++;
       this.changed.push({
         sample,
-        position: positionOf(at / width, shape.slice(0, -1)),
+        position: positionOf(at / width, shape),
         margin: decided.margin,
       });
       this.changed.sort((x, y) => y.margin - x.margin);
@@ -136,7 +139,7 @@ class Tally {
   }
 
   private decide(values: Float64Array): { choice: number; margin: number } {
-    if (this.rule === "largest") {
+    if (this.rule === "largest" || this.rule === "logits") {
       let [best, second] = [0, -Infinity];
       for (let i = 1; i < values.length; i++) {
         if (values[i]! > values[best]!) [best, second] = [i, values[best]!];
@@ -147,6 +150,26 @@ class Tally {
     const value = values[0]! - (this.rule === "half" ? 0.5 : 0);
     return { choice: value > 0 ? 1 : 0, margin: Math.abs(value) };
   }
+}
+
+/**
+ * What decides: an output's last axis; of a position (argmax), and of some of a softmax's results, the numbers that it is
+ * made of. @returns also the shape of the positions.
+ */
+function deciding(
+  { shape, pending }: NetworkOutput,
+  results: [Float64Array, Float64Array],
+  revealed: [Float64Array, Float64Array],
+) {
+  if (!isPart(pending)) return { width: shape.at(-1) ?? 1, shape: shape.slice(0, -1), of: results };
+  const groups = revealed[0].length / pending.size;
+  const alike = shape.reduce((n, d) => n * d, 1) === groups;
+  return { width: pending.size, shape: alike ? shape : [groups], of: revealed };
+}
+
+function isPart(pending: ClientFunction | undefined): pending is GroupFunction {
+  if (!pending || pending.op === "activation") return false;
+  return pending.op === "argMax" || pending.picked !== undefined;
 }
 
 /** A position's indices, given its number. */

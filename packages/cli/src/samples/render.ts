@@ -137,6 +137,7 @@ function errorText(e: ErrorReport): string[] {
 
 const RULES: Record<Rule, string> = {
   largest: "the largest entry of the last axis",
+  logits: "the largest of the logits that the client gets",
   sign: "the sign",
   half: "the side of 0.5",
 };

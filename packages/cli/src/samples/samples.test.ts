@@ -117,6 +117,24 @@ describe("sotto inspect --error", () => {
     expect(error!.outputs[0]!.decisions.smallestMargin).toBeLessThan(0.5);
   });
 
+  it("decides positions by the logits that they are made of", () => {
+    const labelled: ModelDescription = {
+      name: "labelled",
+      inputs: [{ name: "x", shape: [1, 2, 2], kind: "real" }],
+      outputs: [{ name: "y" }],
+      layers: [{ op: "argMax", name: "label", inputs: ["x"], outputs: ["y"], axis: -1, keepDims: false }],
+      tensors: {},
+      constants: {},
+    };
+    const samples: Samples = {
+      count: 1,
+      at: () => ({ x: { shape: [1, 2, 2], data: [1, 0.5, 0, 1] } }),
+    };
+    const [label] = errorReport(compile(labelled), samples).outputs;
+    expect(label).toMatchObject({ maxAbsError: 0, decisions: { rule: "logits", count: 2, unchanged: 2 } });
+    expect(label!.decisions.smallestMargin).toBe(0.5);
+  });
+
   it("reports how many samples are done", () => {
     const done: number[] = [];
     const samples: Samples = { count: 3, at: () => ({ x: { shape: [1, 2, 2], data: [1, 0, 1, 0] } }) };

@@ -199,10 +199,20 @@ export interface Conv1dLayer extends LayerBase {
   shape?: number[];
 }
 
-/** Softmax or its logarithm over one axis; only at the end, where the client computes it on the revealed logits. */
+/**
+ * Softmax or its logarithm over one axis; only at the end, where the client computes it on the revealed logits. Views
+ * may follow: the client takes what they leave, and gets the logits of every softmax of which anything is left.
+ */
 export interface SoftmaxLayer extends LayerBase {
   op: "softmax" | "logSoftmax";
   axis: number;
+}
+
+/** The position of the largest along one axis, the first of equal ones; only at the end, as a softmax. */
+export interface ArgMaxLayer extends LayerBase {
+  op: "argMax";
+  axis: number;
+  keepDims: boolean;
 }
 
 /**
@@ -259,6 +269,7 @@ export type Layer =
   | ReduceLayer
   | Conv1dLayer
   | SoftmaxLayer
+  | ArgMaxLayer
   | ViewLayer
   | ShapeLayer;
 

@@ -9,9 +9,10 @@ import type { Plan, Sizes, TensorPlan } from "./plan.js";
 import { inputShape, lengthsOf } from "./sizes.js";
 import type { ClientFunction, PrivateTensor } from "./values.js";
 import { walkAffine, walkProduct, walkReduce, walkSum } from "./walk/elementwise.js";
+import { walkArgMax, walkSoftmax } from "./walk/groups.js";
 import { walkGru } from "./walk/gru.js";
 import { walkConv1d, walkDense, walkTable } from "./walk/linear.js";
-import { walkSoftmax, walkView } from "./walk/views.js";
+import { walkView } from "./walk/views.js";
 import { type Oracle, type Skeleton, Walk } from "./walk/walk.js";
 
 export interface NetworkInput {
@@ -153,6 +154,9 @@ function walkLayer(w: Walk, layer: Layer): void {
     case "softmax":
     case "logSoftmax":
       walkSoftmax(w, layer);
+      break;
+    case "argMax":
+      walkArgMax(w, layer);
       break;
     default:
       walkView(w, layer);

@@ -13,16 +13,22 @@ import type { Elements } from "./fold.js";
 import type { FeatureAffine, Fold } from "./tensors.js";
 
 /** Functions that the client applies to what it reconstructs. */
-export type ClientFunction =
-  | { op: "activation"; activation: Activation }
-  | { op: "softmax" | "logSoftmax"; axis: number };
+export type ClientFunction = { op: "activation"; activation: Activation } | GroupFunction;
+
+/** A function of each group of `size` numbers, which are revealed one after the other. */
+export interface GroupFunction {
+  op: "softmax" | "logSoftmax" | "argMax";
+  size: number;
+  /** Which of the results, in the groups' order, each number of the output is; all in their order if left out. */
+  picked?: Int32Array;
+}
 
 /** Intermediate values of a run at most, all layers and steps together. */
 const MAX_NUMBERS = 2 ** 25;
 
-/** A private tensor: element numbers of a Pool. */
+/** A private tensor: element numbers of a Pool, of `shape` unless a GroupFunction is pending. */
 export interface PrivateTensor extends Elements<Float64Array> {
-  /** An activation that is left to the client, or to the next layer. */
+  /** A function that is left to the client, or, if it is an activation, to the next layer. */
   pending?: ClientFunction;
 }
 

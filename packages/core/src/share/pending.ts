@@ -1,27 +1,33 @@
 /** Functions at a network's end, which the client computes on the values it reconstructed. */
 import { activationFunction } from "../plan/activation.js";
 import type { NetworkOutput } from "../plan/instantiate.js";
+import type { GroupFunction } from "../plan/values.js";
 
-/** Applies what an output left to the client. @param data the output's values, row-major. */
-export function applyPending(output: NetworkOutput, data: Float64Array): Float64Array {
-  const { pending, shape } = output;
+/** Applies what an output left to the client. @param data what was revealed for it. @returns its values, row-major. */
+export function applyPending({ pending }: Pick<NetworkOutput, "pending">, data: Float64Array): Float64Array {
   if (!pending) return data;
-  if (!("axis" in pending)) return data.map(activationFunction(pending.activation));
-  const size = shape[pending.axis]!;
-  const stride = shape.slice(pending.axis + 1).reduce((n, d) => n * d, 1);
-  const out = new Float64Array(data.length);
-  for (let block = 0; block < data.length; block += size * stride) {
-    for (let lane = 0; lane < stride; lane++) {
-      const at = (k: number) => block + lane + k * stride;
-      let most = -Infinity;
-      for (let k = 0; k < size; k++) most = Math.max(most, data[at(k)]!);
-      let sum = 0;
-      for (let k = 0; k < size; k++) sum += Math.exp(data[at(k)]! - most);
-      for (let k = 0; k < size; k++) {
-        const log = data[at(k)]! - most - Math.log(sum);
-        out[at(k)] = pending.op === "softmax" ? Math.exp(log) : log;
-      }
-    }
+  if (pending.op === "activation") return data.map(activationFunction(pending.activation));
+  const { op, size, picked } = pending;
+  const perGroup = op === "argMax" ? 1 : size;
+  const results = new Float64Array((data.length / size) * perGroup);
+  for (let at = 0; at < data.length; at += size) {
+    results.set(GROUP_FUNCTIONS[op](data.subarray(at, at + size)), (at / size) * perGroup);
   }
-  return out;
+  return picked ? Float64Array.from(picked, (result) => results[result]!) : results;
+}
+
+const GROUP_FUNCTIONS: Record<GroupFunction["op"], (x: Float64Array) => ArrayLike<number>> = {
+  softmax: (x) => logSoftmax(x).map(Math.exp),
+  logSoftmax,
+  argMax: (x) => [x.indexOf(largest(x))],
+};
+
+function logSoftmax(x: Float64Array): Float64Array {
+  const most = largest(x);
+  const sum = x.reduce((total, v) => total + Math.exp(v - most), 0);
+  return x.map((v) => v - most - Math.log(sum));
+}
+
+function largest(x: Float64Array): number {
+  return x.reduce((most, v) => Math.max(most, v), -Infinity);
 }

@@ -209,8 +209,10 @@ export class Context {
             node,
             `${quote(value.name)} is constant and can't be joined with private values; leave it out, or make it an input of the model`,
           );
-        else this.notFinal(node, value);
-      this.write(layer, shape);
+        else if (layer.op === "concat") this.notFinal(node, value);
+        else this.notPadded(node, value);
+      const { final, whole } = first as PrivateValue;
+      this.write(layer, shape, defined({ final, whole }));
       return;
     }
     const known = data as (ConstantValue | PublicValue)[];
@@ -306,8 +308,13 @@ export class Context {
     if (value.final)
       unsupportedNode(
         node,
-        "it computes with the result of a softmax, which is supported only at the model's end",
+        "it computes with the result of a softmax or an ArgMax, which is supported only at the model's end; " +
+          "after it, elements may be selected and moved",
       );
+    return this.notPadded(node, value);
+  }
+
+  private notPadded(node: Node, value: PrivateValue): PrivateValue {
     if (value.padding)
       unsupportedNode(node, "it reads what a Pad has padded; a Pad is supported only right before a Conv");
     return value;

@@ -259,6 +259,47 @@ describe("functions", () => {
   });
 });
 
+describe("the model's end", () => {
+  const softmax = (g: GraphWriter, axis = -1) => g.node("Softmax", ["x"], { axis });
+  // the graphs that we write declare outputs of reals
+  const real = (g: GraphWriter, value: string) => g.node("Cast", [value], { to: 1 });
+  it.each<[string, Build, string]>([
+    ["one of a softmax", (g) => g.node("Gather", [softmax(g), index(g, 1)], { axis: 2 }), "softmax gather"],
+    [
+      "a softmax's last step",
+      (g) => g.node("Slice", [softmax(g), ints(g, -1), ints(g, 9), ints(g, 1)]),
+      "softmax slice",
+    ],
+    ["a softmax of other axes", (g) => g.node("Transpose", [softmax(g, 1)]), "softmax transpose"],
+    ["ArgMax", (g) => real(g, g.node("ArgMax", ["x"], { axis: -1, keepdims: 0 })), "argMax"],
+    [
+      "ArgMax of a softmax, kept",
+      (g) => real(g, g.node("ArgMax", [softmax(g)], { axis: 2 })),
+      "softmax argMax",
+    ],
+    [
+      "ArgMax, moved and converted",
+      (g) => {
+        const most = g.node("ArgMax", ["x"], { axis: 1 });
+        return real(g, g.node("Squeeze", [g.node("Cast", [most], { to: 6 }), ints(g, 1)]));
+      },
+      "argMax squeeze",
+    ],
+  ])("%s", async (_, build, ops) => {
+    expect(await expectSame(write(["batch", 4, 3], 13, build))).toBe(ops);
+  });
+
+  it("is the end", () => {
+    const after = (op: string, ...more: string[]) =>
+      failure(write([2, 3], 13, (g) => g.node(op, [g.node("ArgMax", ["x"]), ...more])));
+    expect(after("Tanh")).toMatch(
+      /unsupported.*a softmax or an ArgMax, which is supported only at the model/,
+    );
+    const last = (g: GraphWriter) => g.node("ArgMax", ["x"], { select_last_index: 1 });
+    expect(failure(write([2, 3], 13, last))).toMatch(/unsupported.*select_last_index = 1/);
+  });
+});
+
 describe("normalisation, reduction, pooling", () => {
   const reduce = (
     op: "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin",
@@ -300,7 +341,7 @@ describe("normalisation, reduction, pooling", () => {
     expect(await expectSame(write(shape, opset ?? 13, build))).toBe(ops);
   });
 
-  it.each(["InstanceNormalization", "GatherND", "LSTM", "ArgMax"])("refuses %s", (op) => {
+  it.each(["InstanceNormalization", "GatherND", "LSTM"])("refuses %s", (op) => {
     expect(failure(write([2, 3, 4], 13, (g) => g.node(op, ["x"])))).toMatch(
       new RegExp(`unsupported.*${op}\\).*(not supported).*(;|supported are)`),
     );

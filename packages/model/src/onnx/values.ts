@@ -36,8 +36,10 @@ export interface PrivateValue {
   shape?: Size[];
   /** The dense layer that computes it, into which a following bias is fused. */
   dense?: DenseLayer;
-  /** A softmax's result, of which nothing more is computed. */
+  /** The result of a softmax or an argmax, of which nothing more is computed; its elements may be moved. */
   final?: boolean;
+  /** An argmax's whole numbers, whose type may change. */
+  whole?: boolean;
   /** Zeros before and after along the last axis, still to be added: by the convolution that follows. */
   padding?: [number, number];
 }

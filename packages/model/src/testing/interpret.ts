@@ -4,6 +4,7 @@
  */
 import {
   type Activation,
+  type ArgMaxLayer,
   applyView,
   type Constant,
   type Conv1dLayer,
@@ -122,6 +123,8 @@ function run(model: ModelDescription, layer: Layer, inputs: (Constant | undefine
     case "softmax":
     case "logSoftmax":
       return [softmax(layer.op, layer.axis, x)];
+    case "argMax":
+      return [argMax(layer, x)];
     default:
       return applyView<number[]>(layer, inputs, inputs);
   }
@@ -232,6 +235,18 @@ function softmax(op: "softmax" | "logSoftmax", axis: number, x: Constant): Const
     return op === "softmax" ? Math.exp(log) : log;
   });
   return { shape: x.shape, data };
+}
+
+function argMax({ axis, keepDims }: ArgMaxLayer, x: Constant): Constant {
+  const at = axis < 0 ? axis + x.shape.length : axis;
+  const inner = size(x.shape.slice(at + 1));
+  const n = x.shape[at]!;
+  const data = Array.from({ length: x.data.length / n }, (_, i) => {
+    const first = Math.floor(i / inner) * n * inner + (i % inner);
+    const all = Array.from({ length: n }, (_, k) => x.data[first + k * inner]!);
+    return all.indexOf(Math.max(...all));
+  });
+  return { shape: x.shape.flatMap((d, a) => (a !== at ? [d] : keepDims ? [1] : [])), data };
 }
 
 function expand(x: Constant, shape: number[]): Constant {

@@ -6,7 +6,8 @@
 import { SottoError } from "../../errors.js";
 import type { Conv1dLayer, GruLayer, Layer, ReduceLayer } from "../description.js";
 import { broadcastTo } from "../fold.js";
-import type { PrivateTensor } from "../values.js";
+import type { GroupFunction, PrivateTensor } from "../values.js";
+import { revealedFor } from "./groups.js";
 import type { Walk } from "./walk.js";
 
 /** Of an element that depends on no time step. */
@@ -94,8 +95,11 @@ export class Timing {
         break;
       case "softmax":
       case "logSoftmax":
-        for (const group of groups(y!, new Set([layer.axis]))) this.common(layer, group);
+      case "argMax": {
+        const { size } = y!.pending as GroupFunction;
+        for (let at = 0; at < y!.data.length; at += size) this.common(layer, y!.data.subarray(at, at + size));
         break;
+      }
     }
   }
 
@@ -103,7 +107,9 @@ export class Timing {
    * An output must have a time axis, or be what is left after the last step.
    * @returns the axis, if there is one.
    */
-  output(name: string, { shape, data }: PrivateTensor, steps: number): number | undefined {
+  output(name: string, tensor: PrivateTensor, steps: number): number | undefined {
+    const { shape } = tensor;
+    const data = revealedFor(tensor);
     if (data.every((e) => this.steps[e] === steps - 1)) return undefined;
     const strides = shape.map((_, i) => product(shape.slice(i + 1)));
     const axis = shape.findIndex(

@@ -120,7 +120,7 @@ export class Walk {
   computed(layer: Layer, input: number): PrivateTensor {
     const t = this.operand(layer, layer.inputs[input]!);
     if (!t.pending) return t;
-    if ("axis" in t.pending) {
+    if ("size" in t.pending) {
       throw new SottoError(
         "unsupported",
         `layer ${layer.name}: ${t.pending.op} before another layer; it is supported at the end`,

@@ -1,9 +1,10 @@
 import type { Context } from "../context.js";
 import type { Node } from "../graph.js";
-import { absolute, activation, clip, hardSwish, logarithm, prelu, selu, softmax } from "./activations.js";
+import { absolute, activation, clip, hardSwish, prelu, selu } from "./activations.js";
 import { arithmetic, extreme, negate, power, sum } from "./arithmetic.js";
 import { conv, pad } from "./conv.js";
 import { gemm, matMul } from "./dense.js";
+import { argMax, logarithm, softmax } from "./ends.js";
 import { gru } from "./gru.js";
 import { scatter, topK } from "./order.js";
 import { cast, constant, dropout, identity } from "./plain.js";
@@ -21,6 +22,7 @@ export const CONVERTERS: ReadonlyMap<string, Converter> = new Map<string, Conver
   ["Abs", absolute],
   ["Add", arithmetic("add")],
   ["And", publicFunction(2, (a, b) => (a && b ? 1 : 0))],
+  ["ArgMax", argMax],
   ["AveragePool", windowPool("mean")],
   ["BatchNormalization", batchNormalization],
   ["Cast", cast],
@@ -105,7 +107,6 @@ const LOOP =
   "supported is a loop of which each step is a GRU cell; use torch.nn.GRU or keras.layers.GRU, which become ONNX's GRU operator";
 /** Operators that people may have, with what to do instead. */
 export const REFUSED: ReadonlyMap<string, string> = new Map([
-  ["ArgMax", "it is not supported; leave it out, and take the largest of the output afterwards"],
   ["InstanceNormalization", NORM],
   ["LayerNormalization", NORM],
   ["GroupNormalization", NORM],

@@ -23,7 +23,7 @@ export function dropout(ctx: Context, node: Node): void {
   alias(ctx, node, ctx.input(node, 0));
 }
 
-/** Constants are converted; of private values only the type of reals may change, which means nothing here. */
+/** Constants are converted; of private values only the type of reals and of positions may change, which means nothing here. */
 export function cast(ctx: Context, node: Node): void {
   const code = node.attributes.integer("to");
   node.attributes.ignore("saturate");
@@ -40,7 +40,8 @@ export function cast(ctx: Context, node: Node): void {
     return;
   }
   const from = value.kind === "public" ? value.type : value.kind !== "private" ? "integer" : "float";
-  const harmless = from === to || (value.kind === "public" && from === "integer" && to === "float");
+  const whole = (value.kind === "public" && from === "integer") || (value.kind === "private" && value.whole);
+  const harmless = from === to || (whole && to !== "boolean");
   if (!harmless)
     unsupportedNode(
       node,
