@@ -9,6 +9,7 @@ import {
 import { badModel, badNode, quote, unsupported, unsupportedNode } from "./errors.js";
 import { Folder } from "./folding.js";
 import type { Node } from "./graph.js";
+import { refuseLengths, viewOfLengths } from "./ops/lengths.js";
 import { expansion, publicResult, sizeLayers } from "./publics.js";
 import { isKnown, mapElements, viewElements, viewShape } from "./sizes.js";
 import { keepOrder } from "./sorted.js";
@@ -177,9 +178,11 @@ export class Context {
   view(node: Node, layer: ViewLayer): void {
     const inputs = layer.inputs.map((name) => (name ? this.value(name) : undefined));
     const data = inputs.slice(0, dataOperands(layer)).map((v) => v ?? badNode(node, "an input is missing"));
-    for (const value of inputs.slice(data.length))
+    for (const value of inputs.slice(data.length)) {
+      if (value?.kind === "length") refuseLengths(node, value);
       if (value && value.kind !== "constant" && value.kind !== "public")
         unsupportedNode(node, `parameter ${quote(value.name)} depends on the data of the model's inputs`);
+    }
     const [name] = layer.outputs as [string];
     const first = data[0] ?? badNode(node, "it has no inputs");
     if (inputs.every((v) => v === undefined || v.kind === "constant")) {
@@ -196,12 +199,18 @@ export class Context {
       this.define(name, { ...first, shape, views });
       return;
     }
-    for (const value of data)
-      if (value.kind === "token" || value.kind === "length" || value.kind === "order")
+    if (first.kind === "length" && data.length === 1) {
+      viewOfLengths(this, node, layer, first, shape);
+      return;
+    }
+    for (const value of data) {
+      if (value.kind === "length") refuseLengths(node, value);
+      if (value.kind === "token" || value.kind === "order")
         unsupportedNode(
           node,
-          "indices of an embedding, and lengths, must be a model input as it is; move this to after the look-up",
+          "indices of an embedding must be a model input as it is; move this to after the look-up",
         );
+    }
     if (data.some((v) => v.kind === "private")) {
       for (const value of data)
         if (value.kind !== "private")

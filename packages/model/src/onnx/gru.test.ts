@@ -96,7 +96,7 @@ describe("lengths", () => {
       }
   });
 
-  it("may be an input that is used for nothing else", async () => {
+  it("may be an input of whole numbers", async () => {
     const more: More = (g) => [g.node("Cast", [g.input("n", ["batch"], "int64")], { to: 6 })];
     const n: Feed = { shape: [B], data: [2, 4], type: "int64" };
     const model = await expectSame(write({ direction: "bidirectional" }, more), { n });
@@ -126,16 +126,66 @@ describe("lengths", () => {
     expect(ops(await expectSame(write({}, more)))).toBe("gru");
   });
 
-  it("are refused where they are computed, or used otherwise too", () => {
-    const used: More = (g) => [g.input("x2", ["batch"], "int32")];
+  /** The states of a GRU with lengths, [batch, T, H], and what is made of them and of the lengths. */
+  function packed(build: (g: GraphWriter, states: string) => string): Uint8Array {
     const g = new GraphWriter(14, uniform(2));
-    g.output(g.node("Gather", [g.weights([5, 3], 1), "n"]));
     g.input("x", [T, "batch", I]);
     g.input("n", ["batch"], "int32");
     const inputs = ["x", g.weights([1, 3 * H, I], 1), g.weights([1, 3 * H, H], 1), "", "n"];
-    for (const y of g.nodes("GRU", inputs, 1, { hidden_size: H })) g.output(y);
-    expect(failure(g.bytes())).toMatch(/unsupported.*sequence_lens "n" is computed .* or used otherwise/);
-    expect(failure(write({}, used))).toBe("it was imported");
+    const [Y] = g.nodes("GRU", inputs, 1, { hidden_size: H });
+    const squeezed = g.node("Squeeze", [Y!, g.constant("one", [1], [1], "int64")]);
+    g.output(build(g, g.node("Transpose", [squeezed], { perm: [1, 0, 2] })));
+    return g.bytes();
+  }
+  const column = (g: GraphWriter) =>
+    g.node("Cast", [g.node("Unsqueeze", ["n", g.constant("axis", [1], [1], "int64")])], { to: 1 });
+  const sum = (g: GraphWriter, y: string, axis = 1) => g.reduce("ReduceSum", y, [axis], 0);
+
+  it("divide a sum over the states: the mean over the true length", async () => {
+    const n: Feed = { shape: [B], data: [2, 4], type: "int32" };
+    for (const build of [
+      (g: GraphWriter, y: string) => g.node("Div", [sum(g, y), column(g)]),
+      (g: GraphWriter, y: string) => g.node("Div", [sum(g, g.node("Relu", [y]), -2), column(g)]),
+      (g: GraphWriter, y: string) =>
+        g.node("Div", [sum(g, g.node("Transpose", [y], { perm: [1, 0, 2] }), 0), column(g)]),
+    ]) {
+      const model = await expectSame(packed(build), { n });
+      expect(model.layers.at(-1)).toMatchObject({ op: "reduce", fn: "mean", axes: [1] });
+      expect(model.layers.at(-1)!.inputs[1]).toBe("n");
+    }
+  });
+
+  it.each<[string, (g: GraphWriter, states: string) => string, RegExp]>([
+    [
+      "what is not 0 in the padding",
+      (g, y) => g.node("Div", [sum(g, g.node("Sigmoid", [y])), column(g)]),
+      /\(Div\).*divides a sum by "n", the lengths of sequences.*adds? something for the padding/,
+    ],
+    [
+      "a sum over another axis",
+      (g, y) => g.node("Div", [sum(g, y, 2), column(g)]),
+      /\(Div\).*divides a sum by "n", the lengths of sequences/,
+    ],
+    [
+      "other arithmetic",
+      (g, y) => g.node("Mul", [sum(g, y), column(g)]),
+      /\(Mul\).*it uses "n", the lengths of sequences, for something else/,
+    ],
+    [
+      "masks",
+      (g, y) => {
+        const mask = g.node("Less", [g.constant("steps", [T], [0, 1, 2, 3]), column(g)]);
+        return g.node("Mul", [g.node("ReduceMax", [y], { axes: [2], keepdims: 0 }), mask]);
+      },
+      /\(Less\).*it uses "n", the lengths of sequences, for something else.*h\[-1\]/,
+    ],
+    [
+      "a look-up",
+      (g, y) => g.node("Add", [sum(g, y), g.node("Gather", [g.weights([5, H], 1), "n"])]),
+      /\(Gather\).*it uses "n", the lengths of sequences, for something else/,
+    ],
+  ])("are refused for %s, naming them as the cause", (_, build, message) => {
+    expect(failure(packed(build))).toMatch(message);
   });
 });
 

@@ -13,19 +13,15 @@ export function modelInputs(graph: GraphProto, nodes: readonly Node[]): ModelInp
     .map((input) => modelInput(input, lengths.has(input.name)));
 }
 
-/** Values that are read, directly, converted or sorted, as the sequences' lengths of a GRU, and as nothing else. */
+/** Values that are read, directly, converted or sorted, as the sequences' lengths of a GRU. */
 function lengthNames(nodes: readonly Node[]): Set<string> {
   const lengths = new Set<string>();
-  const other = new Set<string>();
   // From the end, so that what a converted value is used for is known before its source is met.
-  for (const node of [...nodes].reverse())
-    node.inputs.forEach((name, i) => {
-      if (i === 0 && node.opType === "Shape") return;
-      const passed = i === 0 && PASSING.has(node.opType) && node.outputs[0];
-      const used = passed ? lengths.has(passed) && !other.has(passed) : node.opType === "GRU" && i === 4;
-      (used ? lengths : other).add(name);
-    });
-  return new Set([...lengths].filter((name) => !other.has(name)));
+  for (const { opType, inputs, outputs } of [...nodes].reverse()) {
+    if (opType === "GRU" && inputs[4]) lengths.add(inputs[4]);
+    if (PASSING.has(opType) && inputs[0] && lengths.has(outputs[0] ?? "")) lengths.add(inputs[0]);
+  }
+  return lengths;
 }
 
 const PASSING: ReadonlySet<string> = new Set(["Cast", "Identity", "TopK"]);

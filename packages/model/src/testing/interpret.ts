@@ -117,7 +117,7 @@ function run(model: ModelDescription, layer: Layer, inputs: (Constant | undefine
       return [{ shape, data }];
     }
     case "reduce":
-      return [reduce(layer, x)];
+      return [reduce(layer, x, inputs[1], inputs[2])];
     case "conv1d":
       return [conv(layer, x, tensor(layer.W)!, tensor(layer.b))];
     case "softmax":
@@ -204,7 +204,9 @@ function conv(layer: Conv1dLayer, x: Constant, W: Constant, b: Constant | undefi
   return { shape: [B, M, steps], data };
 }
 
-function reduce({ fn, axes, keepDims }: ReduceLayer, x: Constant): Constant {
+function reduce(layer: ReduceLayer, x: Constant, ends?: Constant, starts?: Constant): Constant {
+  if (ends || starts) return withoutPadding(layer, x, ends, starts);
+  const { fn, axes, keepDims } = layer;
   let { shape, data } = x;
   const gone = axes.map((a) => (a < 0 ? a + shape.length : a));
   for (const axis of gone) {
@@ -222,6 +224,18 @@ function reduce({ fn, axes, keepDims }: ReduceLayer, x: Constant): Constant {
     shape = shape.map((d, i) => (i === axis ? 1 : d));
   }
   return { shape: keepDims ? shape : shape.filter((_, i) => !gone.includes(i)), data };
+}
+
+/** Each sequence by itself, without its padding. */
+function withoutPadding(layer: ReduceLayer, x: Constant, ends?: Constant, starts?: Constant): Constant {
+  const [B, T, ...rest] = x.shape as [number, number];
+  const inner = size(rest);
+  const rows = Array.from({ length: B }, (_, b) => {
+    const [from, to] = [starts?.data[b] ?? 0, ends?.data[b] ?? T];
+    const data = x.data.slice((b * T + from) * inner, (b * T + to) * inner);
+    return reduce(layer, { shape: [1, to - from, ...rest], data });
+  });
+  return { shape: [B, ...rows[0]!.shape.slice(1)], data: rows.flatMap((r) => r.data) };
 }
 
 function softmax(op: "softmax" | "logSoftmax", axis: number, x: Constant): Constant {

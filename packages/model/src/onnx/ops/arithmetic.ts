@@ -12,6 +12,7 @@ import {
   type Value,
 } from "../values.js";
 import { addBias } from "./dense.js";
+import { overLengths, refuseLengths } from "./lengths.js";
 
 type Op = "add" | "sub" | "mul" | "div";
 
@@ -20,6 +21,11 @@ export function arithmetic(op: Op) {
   return (ctx: Context, node: Node): void => {
     // Broadcasting by attributes ended with opset 7.
     node.attributes.refuseRest();
+    const divisor = op === "div" ? ctx.input(node, 1) : undefined;
+    if (divisor?.kind === "length" && ctx.input(node, 0).kind === "private") {
+      overLengths(ctx, node, ctx.privateInput(node, 0, ""), divisor);
+      return;
+    }
     const [a, b] = [operand(ctx, node, 0), operand(ctx, node, 1)];
     if (a.kind === "private" && b.kind === "private") joined(ctx, node, op, a, b);
     else if (a.kind === "private") withPublic(ctx, node, op, a, b as ConstantValue | PublicValue);
@@ -169,10 +175,11 @@ function rankOf(value: Value): number {
 /** An operand of arithmetic: anything but indices. */
 function operand(ctx: Context, node: Node, position: number): Value {
   const value = ctx.input(node, position);
-  if (value.kind === "token" || value.kind === "length" || value.kind === "order")
+  if (value.kind === "length") refuseLengths(node, value);
+  if (value.kind === "token" || value.kind === "order")
     unsupportedNode(
       node,
-      `it computes with the integers of model input ${quote(value.name)}; supported are indices of an embedding and lengths of sequences, as they are`,
+      `it computes with the integers of model input ${quote(value.name)}; supported are indices of an embedding, as they are`,
     );
   return value.kind === "private" ? ctx.privateInput(node, position, "") : value;
 }

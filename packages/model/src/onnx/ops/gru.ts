@@ -134,9 +134,10 @@ function sequenceLengths(ctx: Context, node: Node, x: PrivateValue): string | un
   if (lengths.kind === "private" || lengths.kind === "token" || lengths.kind === "order")
     unsupportedNode(
       node,
-      `sequence_lens ${quote(lengths.name)} is computed from the data or used otherwise too; supported are a model input that is used for nothing else, and constants`,
+      `sequence_lens ${quote(lengths.name)} is computed; supported are a model input of whole numbers, as it is, and constants`,
     );
   if (lengths.kind === "length") {
+    if (lengths.shape?.length !== 1) badNode(node, "sequence_lens should have one axis");
     const sorted = x.shape?.[1] === sortedSize(lengths);
     if (sorted !== (lengths.sorted ?? false))
       unsupportedNode(node, "of its sequences and their lengths only one is sorted");

@@ -5,6 +5,7 @@ import type { Node } from "../graph.js";
 import { position } from "../sizes.js";
 import { sortedSize } from "../sorted.js";
 import { fillOf, type OrderValue } from "../values.js";
+import { refuseLengths } from "./lengths.js";
 
 /** TopK of all lengths: sorted lengths, and the order. */
 export function topK(ctx: Context, node: Node): void {
@@ -14,7 +15,13 @@ export function topK(ctx: Context, node: Node): void {
   const count = ctx.input(node, 1);
   const all = count.kind === "constant" || count.kind === "public" ? fillOf(count) : undefined;
   const batch = lengths.shape?.[0];
-  if (lengths.kind !== "length" || lengths.sorted || all === undefined || all !== batch)
+  if (
+    lengths.kind !== "length" ||
+    lengths.sorted ||
+    lengths.shape?.length !== 1 ||
+    all === undefined ||
+    all !== batch
+  )
     unsupportedNode(
       node,
       `it sorts ${quote(lengths.name)}; supported is sorting all of a model input of sequences' lengths`,
@@ -54,6 +61,13 @@ export function scatter(ctx: Context, node: Node): void {
 
 /** Gather by an order: no element moves, but the axis is called sorted, or no longer so. */
 export function gatherSorted(ctx: Context, node: Node, order: OrderValue, axis: number): void {
+  const found = ctx.input(node, 0);
+  if (found.kind === "length") {
+    const fits = found.name === order.of.name && (found.sorted ?? false) === order.inverse;
+    if (!fits || found.shape?.length !== 1) refuseLengths(node, found);
+    ctx.define(node.outputs[0] ?? "", { ...found, sorted: !order.inverse });
+    return;
+  }
   const x = ctx.privateInput(node, 0, "only sequences are brought into the order of their lengths");
   const at = x.shape && position(axis, x.shape.length);
   const size = at === undefined ? undefined : x.shape?.[at];

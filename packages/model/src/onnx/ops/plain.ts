@@ -40,7 +40,10 @@ export function cast(ctx: Context, node: Node): void {
     return;
   }
   const from = value.kind === "public" ? value.type : value.kind !== "private" ? "integer" : "float";
-  const whole = (value.kind === "public" && from === "integer") || (value.kind === "private" && value.whole);
+  const whole =
+    (value.kind === "public" && from === "integer") ||
+    (value.kind === "private" && value.whole) ||
+    value.kind === "length";
   const harmless = from === to || (whole && to !== "boolean");
   if (!harmless)
     unsupportedNode(

@@ -4,6 +4,7 @@ import { badNode, quote, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
 import type { ElementType } from "../tensor.js";
 import { type ConstantValue, fillOf, type PublicValue, type Size } from "../values.js";
+import { refuseLengths } from "./lengths.js";
 
 type Known = ConstantValue | PublicValue;
 
@@ -81,6 +82,7 @@ function elementwise(operands: number, type: ElementType | undefined, f: (...ele
 
 function known(ctx: Context, node: Node, position: number): Known {
   const value = ctx.input(node, position);
+  if (value.kind === "length") refuseLengths(node, value);
   if (value.kind !== "constant" && value.kind !== "public")
     unsupportedNode(
       node,
