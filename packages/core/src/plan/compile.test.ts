@@ -39,6 +39,20 @@ describe("a model that does not fit", () => {
     expect(error.message).toMatch(/layer gru0: .*(--input-range|scale)/);
   });
 
+  it("names the bound that asks for more bits than a word has", () => {
+    const range = 1e4;
+    const model = randomGru({ seed: 1, hidden: 128, inputSize: 3, steps: 3, resetAfter: false });
+    const { data } = model.tensors.W0!;
+    const rows = Array.from({ length: 3 * 128 }, (_, r) =>
+      data.slice(3 * r, 3 * r + 3).reduce((sum, w) => sum + range * Math.abs(w), 0),
+    );
+    const { message } = failure(() => compile(model, { range }));
+    const named = /layer gru0: linear needs 6\d bits, .* allow values up to (\S+) here; declare/.exec(
+      message,
+    );
+    expect(Number(named?.[1]) / Math.max(...rows)).toBeCloseTo(1, 1);
+  });
+
   it("may fit with a smaller input range", () => {
     const model = randomGru(shape);
     expect(failure(() => compile(model, { range: 1e6 })).code).toBe("does-not-fit");

@@ -96,14 +96,24 @@ function lastUses(stages: readonly Stage[], count: number): (NodeId[] | undefine
   return uses;
 }
 
+/** The largest |value| in real units, where a node says so. */
+function reach(node: Node): number {
+  return "lo" in node ? Math.max(-node.lo, node.hi) / 2 ** node.scale : 0;
+}
+
 /** Backwards: each value gets the smallest modulus that its consumers can work with. */
 function assignModuli(nodes: readonly (Node | undefined)[]): void {
+  /** Of the values for whose sake a node has its modulus, for the message. */
+  const largest: (number | undefined)[] = [];
   const need = (id: NodeId, bits: number, by: Node): void => {
     const node = nodes[id]!;
+    if (bits > node.modulus)
+      largest[id] = Math.max(reach(by), bits >= by.modulus ? (largest[by.id] ?? 0) : 0);
     if (bits > WORD) {
       throw new SottoError(
         "does-not-fit",
-        `layer ${by.label}: ${by.op} needs ${bits} bits, and a word has ${WORD}; ` +
+        `layer ${by.label}: ${by.op} needs ${bits} bits, and a word has ${WORD}: the input range and the weights allow ` +
+          `values up to ${Math.max(reach(node), reach(by), largest[by.id] ?? 0).toPrecision(3)} here; ` +
           "declare a smaller input range (--input-range), or scale inputs and weights down",
       );
     }
