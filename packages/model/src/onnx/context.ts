@@ -10,6 +10,7 @@ import { badModel, badNode, quote, unsupported, unsupportedNode } from "./errors
 import { Folder } from "./folding.js";
 import type { Node } from "./graph.js";
 import { refuseLengths, viewOfLengths } from "./ops/lengths.js";
+import { materialise } from "./ops/materialise.js";
 import { expansion, publicResult, sizeLayers } from "./publics.js";
 import { isKnown, mapElements, viewElements, viewShape } from "./sizes.js";
 import { keepOrder } from "./sorted.js";
@@ -213,14 +214,12 @@ export class Context {
     }
     if (data.some((v) => v.kind === "private")) {
       for (const value of data)
-        if (value.kind !== "private")
-          unsupportedNode(
-            node,
-            `${quote(value.name)} is constant and can't be joined with private values; leave it out, or make it an input of the model`,
-          );
-        else if (layer.op === "concat") this.notFinal(node, value);
+        if (value.kind !== "private") {
+          const shared = materialise(this, node, value as ConstantValue | PublicValue);
+          layer.inputs = layer.inputs.map((name) => (name === value.name ? shared.name : name));
+        } else if (layer.op === "concat") this.notFinal(node, value);
         else this.notPadded(node, value);
-      const { final, whole } = first as PrivateValue;
+      const { final, whole } = data.length === 1 ? (first as PrivateValue) : {};
       this.write(layer, shape, defined({ final, whole }));
       return;
     }
@@ -278,6 +277,13 @@ export class Context {
     if (elements.some((v) => typeof v === "number" && !Number.isFinite(v)))
       badNode(node, "its result is not a number, or infinite");
     this.publish(node, name, type, found.shape, elements);
+  }
+
+  /** A vector of numbers and names of sizes. @returns its name. */
+  sizes(node: Node, elements: readonly Size[]): string {
+    const name = this.fresh(`${node.outputs.find(Boolean)}.sizes`);
+    this.publish(node, name, "integer", [elements.length], elements);
+    return name;
   }
 
   /** A public value whose elements are numbers and names of sizes. */

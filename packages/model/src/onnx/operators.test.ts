@@ -542,10 +542,10 @@ describe("convolutions", () => {
       /unsupported.*result of a Pad/,
     ],
     [
-      "other padding",
+      "padding of two axes",
       x,
-      (g) => g.node("Pad", ["x", ints(g, 0, 2, 0, 0, 0, 0)]),
-      /unsupported.*pads axes \[1\]/,
+      (g) => g.node("Pad", ["x", ints(g, 1, 2, 0, 0, 0, 0)]),
+      /unsupported.*pads axes \[0,1\]/,
     ],
     [
       "reflection",

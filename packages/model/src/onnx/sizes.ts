@@ -203,6 +203,8 @@ function sliced(layer: ViewLayer, x: Sizes, parameters: readonly (Sizes | undefi
 function sliceSize(d: Size, start: Size, end: Size, step: Size): Size {
   if (step !== 1 && step !== -1) return undefined;
   if (start === 0 && step === 1 && (end === d || (typeof end === "number" && end >= 2 ** 31 - 1))) return d;
+  // sizes are at least 1
+  if (start === 0 && step === 1 && end === 1 && typeof d === "string") return 1;
   if (start === -1 && step === 1 && typeof end === "number" && end >= 2 ** 31 - 1) return 1;
   if (typeof d !== "number" || typeof start !== "number" || typeof end !== "number") return undefined;
   const [low, high] = step > 0 ? [0, d] : [-1, d - 1];

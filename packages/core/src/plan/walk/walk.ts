@@ -17,6 +17,9 @@ import type { Timing } from "./timing.js";
 /** A run's input at most: a server must not be made to build an endless program by the sizes it is sent. */
 export const MAX_INPUT_ELEMENTS = 2 ** 22;
 
+/** Bits of fraction of zeros, which have any where they meet other values. */
+const ZERO_SCALE = 15;
+
 /** Bits of a product before the point, at least. */
 const PRODUCT_BITS = 8;
 
@@ -138,7 +141,7 @@ export class Walk {
   }
 
   operand(layer: Layer, name: string): PrivateTensor {
-    const t = this.tensors.get(name);
+    const t = this.tensors.get(name) ?? this.zeros(name);
     if (t) return t;
     throw this.tokens.has(name)
       ? new SottoError(
@@ -146,6 +149,16 @@ export class Walk {
           `layer ${layer.name}: input ${name} holds tokens; only an embedding takes them`,
         )
       : new SottoError("bad-model", `layer ${layer.name}: no private value named ${name}`);
+  }
+
+  /** Public zeros among private values: nobody has to share them. */
+  private zeros(name: string): PrivateTensor | undefined {
+    const constant = this.constants.get(name);
+    if (!constant?.data.every((v) => v === 0)) return undefined;
+    const { shape, data } = constant;
+    const tensor = this.pool.tensor([...shape], [this.builder.zero(data.length, ZERO_SCALE)]);
+    this.tensors.set(name, tensor);
+    return tensor;
   }
 
   put(layer: Layer, tensor: PrivateTensor): void {

@@ -2,7 +2,9 @@ import type { Conv1dLayer } from "@sotto/core";
 import type { Context } from "../context.js";
 import { badNode, unsupportedNode } from "../errors.js";
 import type { Node } from "../graph.js";
+import { position } from "../sizes.js";
 import type { ConstantValue, PrivateValue, Size } from "../values.js";
+import { zeros } from "./materialise.js";
 
 interface Geometry {
   kernel: number[];
@@ -188,15 +190,49 @@ export function pad(ctx: Context, node: Node): void {
     return;
   }
   const rank = given.length / 2;
-  const padded = given.flatMap((p, i) => (p === 0 ? [] : [axes ? axes[i % rank]! : i % rank]));
+  const along = given.flatMap((p, i) => (p === 0 ? [] : [axes ? axes[i % rank]! : i % rank]));
+  const padded = [...new Set(along)];
   const last = (x.shape?.length ?? rank) - 1;
   const usable = padded.every((a) => a === last || a === -1) && given.every((p) => p >= 0);
+  const [axis] = padded;
+  const grows = !usable && padded.length === 1 && axis !== undefined && given.every((p) => p >= 0);
+  if (mode === "constant" && value === 0 && grows && x.shape) {
+    const at = axes ? axes.indexOf(axis) : axis;
+    besides(ctx, node, x, x.shape, position(axis, x.shape.length), [given[at]!, given[at + rank]!]);
+    return;
+  }
   if (mode !== "constant" || value !== 0 || !usable)
     unsupportedNode(
       node,
-      `it pads axes [${[...new Set(padded)]}] (${mode}, value ${value}); supported are zeros along the last axis right before a Conv`,
+      `it pads axes [${padded}] (${mode}, value ${value}); supported are zeros along one axis that is not the last, and along the last right before a Conv`,
     );
   const at = axes ? axes.findIndex((a) => a === last || a === -1) : rank - 1;
   const padding: [number, number] = [given[at]!, given[at + rank]!];
   ctx.define(name, { kind: "private", name: x.name, ...(x.shape && { shape: x.shape }), padding });
+}
+
+/** Zeros before and after along an axis, as steps of the sequence. */
+function besides(
+  ctx: Context,
+  node: Node,
+  x: PrivateValue,
+  shape: readonly Size[],
+  axis: number,
+  [before, after]: [number, number],
+): void {
+  const some = (n: number) =>
+    n === 0
+      ? []
+      : [
+          zeros(
+            ctx,
+            node,
+            shape.map((d, a) => (a === axis ? n : d)),
+          ).name,
+        ];
+  const [inputs, outputs] = [[...some(before), x.name, ...some(after)], [node.outputs[0] ?? ""]];
+  const size = shape[axis];
+  const sum = typeof size === "number" ? size + before + after : undefined;
+  const padded = shape.map((d, a) => (a === axis ? sum : d));
+  ctx.write({ op: "concat", name: node.name, inputs, outputs, axis }, padded);
 }

@@ -5,12 +5,17 @@ import type { Node } from "../graph.js";
 import { isSorted, keepOrder, sortedSize } from "../sorted.js";
 import { type ConstantValue, fillOf, type PrivateValue, type Size } from "../values.js";
 import { type GruAttributes, gruAttributes } from "./gru-attributes.js";
+import { materialise } from "./materialise.js";
 
 /** ONNX's GRU, one layer for each direction. Its rows are the gates z, r, n, as in the description. */
 export function gru(ctx: Context, node: Node): void {
   const attributes = gruAttributes(node);
   const directions = attributes.directions.length;
-  const given = ctx.privateInput(node, 0, "the sequence of a GRU comes from the data");
+  const sequence = ctx.input(node, 0);
+  const given =
+    sequence.kind === "constant" || sequence.kind === "public"
+      ? materialise(ctx, node, sequence)
+      : ctx.privateInput(node, 0, "the sequence of a GRU comes from the data");
   const W = ctx.weight(node, 1, "input weights W");
   const R = ctx.weight(node, 2, "recurrent weights R");
   const B = ctx.optional(node, 3) && ctx.weight(node, 3, "biases B");
