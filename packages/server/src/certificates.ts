@@ -80,7 +80,12 @@ export async function makeOwnCertificate(
     ...validity,
     keys,
     signingAlgorithm: ALGORITHM,
-    extensions: [...partyExtensions(names), await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)],
+    extensions: [
+      ...partyExtensions(names),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      // of two with one name, as in a rotation, OpenSSL would else take the first in the list for the other's issuer
+      await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey),
+    ],
   });
   await write(dir, role, certificate, keys);
 }

@@ -1,5 +1,6 @@
 /** Parties without a common authority: each has made its own certificate, and lists those of the others. */
 import "reflect-metadata";
+import { KeyObject, sign } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,13 +65,64 @@ describe("pinned certificates", () => {
     expect(readIdentity(paths("server-0"), "server-0").cert).toContain("BEGIN CERTIFICATE");
     const ca = at("without.pem");
     writeFileSync(ca, bundle(["server-1", "dealer"]));
-    expect(() => readIdentity({ ...paths("server-0"), ca })).toThrow(/server-0.pem was not issued by the CA/);
+    expect(() => readIdentity({ ...paths("server-0"), ca })).toThrow(
+      /server-0.pem is not among the certificates of/,
+    );
     const key = await importKey(readFileSync(at("dealer.key"), "utf8"));
-    const { pem } = await forge("dealer", "dealer", key, true);
+    const { pem } = await forge("dealer", "dealer", key, { ca: true });
     writeFileSync(ca, bundle(["server-0"]) + pem);
     expect(() => readIdentity({ ...paths("server-0"), ca })).toThrow(
       /certificate of "dealer" .* could sign others/,
     );
+  });
+
+  it("are refused beside an authority, whatever its name", async () => {
+    const { publicKey, privateKey } = await makePair();
+    const { pem } = await forge("clinic seven", "clinic seven", privateKey, { ca: true, publicKey });
+    const ca = at("mixed.pem");
+    writeFileSync(ca, bundle(["server-0", "client"]) + pem);
+    expect(() => readIdentity({ ...paths("server-0"), ca })).toThrow(/"clinic seven" .* could sign others/);
+  });
+
+  it("let nobody in for another role with what a listed certificate of version 1 has signed", async () => {
+    const { publicKey, privateKey } = await makePair();
+    const listed = await firstVersion("client", publicKey, privateKey);
+    const before = readFileSync(at("ca.pem"), "utf8");
+    writeFileSync(at("ca.pem"), listed + bundle(ROLES.filter((role) => role !== "client")));
+    const cluster = await TestCluster.start(dir);
+    const owner = await forge("owner", "client", privateKey);
+    const files = { ca: at("evil-ca.pem"), cert: at("evil.pem"), key: at("evil.key") };
+    writeFileSync(files.ca, owner.pem + bundle(["server-0", "server-1"]));
+    writeFileSync(files.cert, owner.pem);
+    writeFileSync(files.key, owner.key, { mode: 0o600 });
+    const evil = connect({ ...cluster.as("owner"), tls: files });
+    await expect(evil.remove("m", { retries: 0 })).rejects.toMatchObject({
+      code: expect.stringMatching(/^(unauthorized|tls|unreachable)$/),
+    });
+    evil.close();
+    await cluster.stop();
+    writeFileSync(at("ca.pem"), before);
+  });
+
+  it("may be two of one role, in whatever order: a rotation, and clients with their own", async () => {
+    const before = readFileSync(at("ca.pem"), "utf8");
+    await makeOwnCertificate(join(dir, "second"), "client");
+    const second = join(dir, "second", "client.pem");
+    for (const all of [before + readFileSync(second, "utf8"), readFileSync(second, "utf8") + before]) {
+      writeFileSync(at("ca.pem"), all);
+      const cluster = await TestCluster.start(dir);
+      const key = join(dir, "second", "client.key");
+      for (const tls of [
+        { cert: second, key },
+        { cert: at("client.pem"), key: at("client.key") },
+      ]) {
+        const client = connect({ ...cluster.as("client"), tls: { ca: at("ca.pem"), ...tls } });
+        await expect(client.model("none")).rejects.toMatchObject({ code: "not-found" });
+        client.close();
+      }
+      await cluster.stop();
+    }
+    writeFileSync(at("ca.pem"), before);
   });
 
   it("do not change what an authority issues", async () => {
@@ -82,7 +134,7 @@ describe("pinned certificates", () => {
       key: join(other, `${role}.key`),
     });
     expect(readIdentity(own("dealer"), "dealer").ca).toContain("BEGIN CERTIFICATE");
-    expect(() => readIdentity({ ...own("dealer"), ca: at("ca.pem") })).toThrow(/not issued by the CA/);
+    expect(() => readIdentity({ ...own("dealer"), ca: at("ca.pem") })).toThrow(/dealer.pem is not among/);
   });
 });
 
@@ -92,21 +144,50 @@ async function importKey(pem: string): Promise<CryptoKey> {
   return crypto.subtle.importKey("pkcs8", x509.PemConverter.decodeFirst(pem), ALGORITHM, true, ["sign"]);
 }
 
-/** A certificate of a role, signed with another party's key. */
-async function forge(subject: string, issuer: string, signingKey: CryptoKey, ca = false) {
-  const keys = (await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"])) as CryptoKeyPair;
+function makePair(): Promise<CryptoKeyPair> {
+  return crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]) as Promise<CryptoKeyPair>;
+}
+
+/** A certificate of a role, signed with another party's key; for a new key where none is given. */
+async function forge(
+  subject: string,
+  issuer: string,
+  signingKey: CryptoKey,
+  options: { ca?: boolean; publicKey?: CryptoKey } = {},
+) {
+  const keys = await makePair();
   const certificate = await x509.X509CertificateGenerator.create({
     subject: `CN=${subject}`,
     issuer: `CN=${issuer}`,
     notAfter: new Date(Date.now() + 86_400_000),
-    publicKey: keys.publicKey,
+    publicKey: options.publicKey ?? keys.publicKey,
     signingKey,
     signingAlgorithm: ALGORITHM,
-    extensions: [new x509.BasicConstraintsExtension(ca, undefined, true)],
+    extensions: [new x509.BasicConstraintsExtension(options.ca ?? false, undefined, true)],
   });
   const der = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
   return {
     pem: `${certificate.toString("pem")}\n`,
     key: `${x509.PemConverter.encode(der, "PRIVATE KEY")}\n`,
   };
+}
+
+/** PEM. A certificate of X.509's first version has no extensions, and OpenSSL takes it for an authority. */
+async function firstVersion(name: string, publicKey: CryptoKey, privateKey: CryptoKey): Promise<string> {
+  const der = (tag: number, ...parts: Uint8Array[]) => {
+    const body = Buffer.concat(parts);
+    const length = body.length < 128 ? [body.length] : [0x82, body.length >> 8, body.length & 255];
+    return Buffer.concat([Buffer.from([tag, ...length]), body]);
+  };
+  const SEQUENCE = 0x30;
+  const algorithm = der(SEQUENCE, Buffer.from("06082a8648ce3d040302", "hex"));
+  const commonName = der(SEQUENCE, Buffer.from("0603550403", "hex"), der(0x0c, Buffer.from(name)));
+  const subject = der(SEQUENCE, der(0x31, commonName));
+  const times = ["200101000000Z", "491231235959Z"].map((time) => der(0x17, Buffer.from(time)));
+  const spki = new Uint8Array(await crypto.subtle.exportKey("spki", publicKey));
+  const serial = Buffer.from([2, 1, 1]);
+  const signed = der(SEQUENCE, serial, algorithm, subject, der(SEQUENCE, ...times), subject, spki);
+  const signature = sign("sha256", signed, KeyObject.from(privateKey));
+  const whole = der(SEQUENCE, signed, algorithm, der(0x03, Buffer.from([0]), signature));
+  return `${x509.PemConverter.encode(whole, "CERTIFICATE")}\n`;
 }

@@ -1,10 +1,21 @@
 /** HTTPS in Node, with a client certificate where there is one. */
 import { Agent, request as httpsRequest } from "node:https";
 import { SottoError } from "@sotto/core";
-import { checkRole, networkError, readAuthority, readIdentity, tlsOptions } from "@sotto/wire/node";
+import {
+  checkRole,
+  type Identity,
+  networkError,
+  readAuthority,
+  readIdentity,
+  type Shown,
+  tlsOptions,
+} from "@sotto/wire/node";
 import { WebSocket } from "ws";
 import type { Cluster, HttpReply, HttpRequest, HttpTransport, Socket, SocketRequest } from "../cluster.js";
 import { openSocket, type WebSocketLike } from "../socket.js";
+
+/** With a pair of its own, or without. */
+type Trusted = Identity | Pick<Identity, "ca" | "listed">;
 
 /** @throws SottoError bad-config, tls: what is wrong with the certificate, before anything is sent. */
 export function httpsTransport(cluster: Cluster): HttpTransport {
@@ -23,23 +34,23 @@ export function httpsTransport(cluster: Cluster): HttpTransport {
     "server-1": new Agent(options),
   };
   return {
-    request: (request) => send(agents[request.role], request, true),
-    socket: (wanted) => openNodeSocket(wanted, tlsOptions(identity)),
+    request: (request) => send(agents[request.role], request, identity, true),
+    socket: (wanted) => openNodeSocket(wanted, identity),
     close() {
       for (const agent of Object.values(agents)) agent.destroy();
     },
   };
 }
 
-function openNodeSocket(wanted: SocketRequest, tls: ReturnType<typeof tlsOptions>): Promise<Socket> {
+function openNodeSocket(wanted: SocketRequest, identity: Trusted): Promise<Socket> {
   const { url, protocol, role } = wanted;
   const what = `${role.replace("-", " ")} (${new URL(url).origin})`;
   const make = () =>
     new WebSocket(url, protocol, {
-      ...tls,
+      ...tlsOptions(identity),
       perMessageDeflate: false,
-      checkServerIdentity: ((_host: string, certificate: Parameters<typeof checkRole>[0]) =>
-        checkRole(certificate, role, what)) as never,
+      checkServerIdentity: ((_host: string, certificate: Shown) =>
+        checkRole(certificate, role, what, identity)) as never,
     });
   return openSocket(make as () => unknown as () => WebSocketLike, wanted, (event) => {
     const { error = event } = event as { error?: unknown };
@@ -53,7 +64,7 @@ function openNodeSocket(wanted: SocketRequest, tls: ReturnType<typeof tlsOptions
  * @param again whether to try once more where a kept connection turns out to be dead. That is safe for every
  * request of the API: a session id that had arrived is refused the second time.
  */
-function send(agent: Agent, request: HttpRequest, again: boolean): Promise<HttpReply> {
+function send(agent: Agent, request: HttpRequest, identity: Trusted, again: boolean): Promise<HttpReply> {
   const { method, url, role, headers, body, signal } = request;
   const { origin } = new URL(url);
   const what = `${role.replace("-", " ")} (${origin})`;
@@ -68,7 +79,7 @@ function send(agent: Agent, request: HttpRequest, again: boolean): Promise<HttpR
         agent,
         headers: { ...headers, ...length },
         signal,
-        checkServerIdentity: (_host, certificate) => checkRole(certificate, role, what),
+        checkServerIdentity: (_host, certificate) => checkRole(certificate, role, what, identity),
       },
       (reply) => {
         answered = true;
@@ -86,7 +97,7 @@ function send(agent: Agent, request: HttpRequest, again: boolean): Promise<HttpR
     );
     outgoing.on("error", (error: NodeJS.ErrnoException) => {
       const stale = outgoing.reusedSocket && error.code === "ECONNRESET" && !answered && !signal?.aborted;
-      if (stale && again) send(agent, request, false).then(resolve, reject);
+      if (stale && again) send(agent, request, identity, false).then(resolve, reject);
       else fail(error);
     });
     outgoing.end(body);

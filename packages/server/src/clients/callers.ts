@@ -7,6 +7,7 @@ import { stat } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { SottoError } from "@sotto/core";
+import { type Identity, shownName } from "@sotto/wire/node";
 import { z } from "zod";
 import type { Logger } from "../log.js";
 import type { ClientLimits, Limited } from "./limits.js";
@@ -32,6 +33,8 @@ export interface CallersOptions {
   /** The file of tokens; without one only certificates count. */
   tokens?: string | undefined;
   log: Logger;
+  /** This server's: certificates are judged by what it trusts. */
+  identity: Pick<Identity, "listed">;
   /** A worker believes the front of its own party, which has checked and limited, who asks. */
   front?: boolean;
   now?: () => number;
@@ -144,10 +147,10 @@ export class Callers {
 
   private byCertificate(socket: unknown, stated: unknown): Caller | undefined {
     if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-    const name = socket.getPeerCertificate().subject?.CN;
-    if (typeof name !== "string") return undefined;
+    const { party, limits, front, identity } = this.options;
+    const name = shownName(socket.getPeerCertificate(), identity);
+    if (name === undefined) return undefined;
     const role = ROLES.find((r) => r === name);
-    const { party, limits, front } = this.options;
     if (front && name === `server-${party}`)
       return typeof stated === "string" ? statedCaller(stated) : undefined;
     if (front)

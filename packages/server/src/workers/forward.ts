@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
 import { SottoError } from "@sotto/core";
 import { statedError } from "@sotto/wire";
-import { checkRole, type Identity, networkError, tlsOptions } from "@sotto/wire/node";
+import { checkRole, type Identity, networkError, type Shown, tlsOptions } from "@sotto/wire/node";
 import { WebSocket } from "ws";
 import { type Caller, callerHeader } from "../clients/callers.js";
 import type { Worker } from "./messages.js";
@@ -59,8 +59,7 @@ export class Forwarder {
       ...tlsOptions(this.identity),
       perMessageDeflate: false,
       headers: caller ? callerHeader(caller) : {},
-      checkServerIdentity: ((_host: string, certificate: Parameters<typeof checkRole>[0]) =>
-        this.check(certificate)) as never,
+      checkServerIdentity: ((_host: string, certificate: Shown) => this.check(certificate)) as never,
     });
   }
 
@@ -68,8 +67,8 @@ export class Forwarder {
     this.agent.destroy();
   }
 
-  private check(certificate: Parameters<typeof checkRole>[0]) {
-    return checkRole(certificate, `server-${this.party}`, `a worker of server ${this.party}`);
+  private check(certificate: Shown) {
+    return checkRole(certificate, `server-${this.party}`, `a worker of server ${this.party}`, this.identity);
   }
 
   private exchange(worker: Worker, asked: Forwarded): Promise<Answered & { status: number }> {

@@ -42,7 +42,13 @@ describe("a front", () => {
       ...({ party: 0, address: { host: HOST, port: 0 }, identity, log, tally: new Tally() } as const),
       ...openAudit(log, 0),
       ...{ uploads: new Uploads(1), limiter: new Limiter(), maxBodyBytes: 2 ** 20, replyTimeoutMs: 60_000 },
-      callers: await Callers.load({ party: 0, limits: clientLimits.parse({}), log, front: isWorker }),
+      callers: await Callers.load({
+        party: 0,
+        limits: clientLimits.parse({}),
+        log,
+        identity: {},
+        front: isWorker,
+      }),
       ...{ withoutCertificate: false, origins: undefined, streams: undefined as never },
     });
     const setups = { served: (name: string) => models.need(name) };

@@ -102,7 +102,7 @@ async function startPublicApi(
     uploads: new Uploads(limits.maxUploads),
     maxBodyBytes: limits.maxBodyBytes,
     replyTimeoutMs: limits.replyTimeoutMs,
-    callers: await Callers.load({ party, limits: clients.limits, tokens, log }),
+    callers: await Callers.load({ party, limits: clients.limits, tokens, log, identity }),
     limiter: new Limiter(),
     withoutCertificate: tokens !== undefined || cors !== undefined,
     origins: cors?.origins,

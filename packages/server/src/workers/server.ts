@@ -102,7 +102,7 @@ export async function startServerWorker(
       uploads: new Uploads(limits.maxUploads),
       maxBodyBytes: limits.maxBodyBytes,
       replyTimeoutMs: limits.replyTimeoutMs,
-      callers: await Callers.load({ party, limits: config.clients.limits, log, front: true }),
+      callers: await Callers.load({ party, limits: config.clients.limits, log, identity, front: true }),
       limiter: new Limiter(),
       withoutCertificate: false,
       origins: undefined,

@@ -23,10 +23,17 @@ export function networkError(error: unknown, what: string): SottoError {
   if (error instanceof SottoError) return error;
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
   const text = error instanceof Error ? error.message : String(error);
+  if (code === "EPROTO" && /wrong version number/.test(text)) {
+    return new SottoError(
+      "bad-config",
+      `${what} does not speak TLS; is it the right port (metrics and plainHttp have others)?`,
+      { cause: error },
+    );
+  }
   if (TLS_CODES.test(code)) {
     const why = OURS.test(code)
-      ? `${what} does not accept this party's certificate (${code}); expected one of the cluster's CA`
-      : `${what} has no certificate of the cluster's CA (${code}: ${text})`;
+      ? `${what} does not accept this party's certificate (${code}); expected one that it trusts`
+      : `${what} has no certificate that is trusted here (${code}: ${text.split("\n")[0]})`;
     return new SottoError("tls", `${why}; compare the tls section of both parties' configurations`, {
       cause: error,
     });

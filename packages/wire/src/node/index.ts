@@ -1,6 +1,13 @@
 export { makeDirectory } from "./directory.js";
 export { networkError } from "./errors.js";
-export { type Identity, type IdentityPaths, readAuthority, readIdentity } from "./identity.js";
+export {
+  type Identity,
+  type IdentityPaths,
+  readAuthority,
+  readIdentity,
+  type Shown,
+  shownName,
+} from "./identity.js";
 export { keepConnected, type ReconnectOptions } from "./reconnect.js";
 export * from "./tls.js";
 export { explain, readYaml } from "./yaml.js";

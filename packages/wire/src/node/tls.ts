@@ -6,7 +6,7 @@ import type { FrameChannel } from "../channel.js";
 import { type Frame, FrameDecoder, type Role } from "../frame.js";
 import { controlFrame } from "../messages.js";
 import { networkError } from "./errors.js";
-import type { Identity } from "./identity.js";
+import { type Identity, type Shown, shownName } from "./identity.js";
 
 export interface Address {
   host: string;
@@ -25,22 +25,25 @@ export interface DialOptions extends ChannelOptions {
 const LOW_WATER = 2 ** 20;
 const KEEP_ALIVE_MS = 10_000;
 
-/** TLS 1.3 only, a certificate of the cluster's CA required of the other side. */
+/** TLS 1.3 only, a certificate that `ca` trusts required of the other side. */
 export function tlsOptions(
-  identity: Identity | Pick<Identity, "ca">,
+  identity: Identity | Pick<Identity, "ca" | "listed">,
 ): tls.SecureContextOptions & { rejectUnauthorized: true } {
-  return { ...identity, minVersion: "TLSv1.3", rejectUnauthorized: true };
+  const { listed: _, ...pem } = identity;
+  return { ...pem, minVersion: "TLSv1.3", rejectUnauthorized: true };
 }
 
 /** @returns an error for Node's checkServerIdentity when the certificate is another role's. */
 export function checkRole(
-  certificate: { subject?: { CN?: string | string[] } },
+  certificate: Shown,
   expected: Role,
   what: string,
+  identity: Pick<Identity, "listed">,
 ) {
-  const name = certificate.subject?.CN;
+  const name = shownName(certificate, identity);
   if (name === expected) return undefined;
-  return new SottoError("tls", `${what} shows the certificate of "${name}", expected that of "${expected}"`);
+  const shown = name === undefined ? "that is not listed" : `of "${name}"`;
+  return new SottoError("tls", `${what} shows the certificate ${shown}, expected that of "${expected}"`);
 }
 
 /**
@@ -60,7 +63,7 @@ export function dial(
       ...tlsOptions(identity),
       ...address,
       // the role in a certificate of the cluster's CA is the identity; host names say less
-      checkServerIdentity: (_host, certificate) => checkRole(certificate, expected, what),
+      checkServerIdentity: (_host, certificate) => checkRole(certificate, expected, what, identity),
       servername: isIP(address.host) ? "" : address.host,
     });
     const timer = setTimeout(() => {
@@ -111,11 +114,12 @@ export function listen(
   const server: Server = tls.createServer(
     { ...tlsOptions(identity), requestCert: true, noDelay: true },
     (socket) => {
-      const name = socket.getPeerCertificate().subject?.CN;
+      const name = shownName(socket.getPeerCertificate(), identity);
       const role = roles.find((r) => r === name);
-      const channel = new TlsChannel(socket, role ?? `"${name}"`, options);
+      const channel = new TlsChannel(socket, role ?? `"${name ?? "?"}"`, options);
       if (role) return onChannel(channel, role);
-      const message = `the certificate is that of "${name}"; expected ${roles.join(" or ")}`;
+      const shown = name === undefined ? "is not listed" : `is that of "${name}"`;
+      const message = `the certificate ${shown}; expected ${roles.join(" or ")}`;
       channel.send(controlFrame({ type: "refused", about: "", code: "tls", message }));
       channel.close();
       onRefused(new SottoError("tls", `a connection was refused: ${message}`));
