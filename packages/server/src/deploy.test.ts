@@ -47,9 +47,17 @@ describe("the configurations", () => {
     expect([zero.party, one.party]).toEqual([0, 1]);
     for (const server of [zero, one]) expect(server.dealer.port).toBe(dealer.listen.port);
     expect(one.peer.connect!.port).toBe(zero.peer.listen!.port);
-    const { servers, tls } = loadCluster(file("config", "cluster-client.yaml"));
-    expect(servers.map(({ url }) => Number(new URL(url).port))).toEqual([zero.http.port, one.http.port]);
-    for (const config of [dealer, zero, one]) expect(config.tls.ca).toBe(tls!.ca);
+    for (const role of ["owner", "client"]) {
+      const { servers, tls } = loadCluster(file("config", `cluster-${role}.yaml`));
+      expect(servers.map(({ url }) => Number(new URL(url).port))).toEqual([zero.http.port, one.http.port]);
+      for (const config of [dealer, zero, one]) expect(config.tls.ca).toBe(tls!.ca);
+      expect([tls!.cert, tls!.key]).toEqual(
+        ["pem", "key"].map((end) => file("config", "tls", `${role}.${end}`)),
+      );
+    }
+    // which cluster it is must not depend on who asks
+    const addresses = (role: string) => parse(text("config", `cluster-${role}.yaml`)).servers;
+    expect(addresses("owner")).toEqual(addresses("client"));
     const top = parse(text("config", "top.yaml")) as { parties: Record<string, string> };
     for (const party of PARTIES)
       expect(Number(new URL(top.parties[party]!).port)).toBe(example(party).metrics);
