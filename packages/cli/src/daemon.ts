@@ -1,4 +1,5 @@
 /** Starts a party in this process, which is named after it, from its configuration file. */
+import { basename, extname } from "node:path";
 import {
   loadDealerConfig,
   loadFrontConfig,
@@ -22,8 +23,8 @@ export interface Daemon {
 /** @throws SottoError bad-config, or what kept it from listening. */
 export async function start(role: Role, file: string): Promise<Daemon> {
   if (role === "dealer") {
-    process.title = "sotto dealer";
     const config = loadDealerConfig(file);
+    process.title = titleOf("sotto dealer", config, file);
     const { ports, ...rest } = await startDealer(config);
     const addresses = [`for both servers on ${config.listen.host}:${ports.listen} (TLS)`];
     return { ports: { ...ports }, addresses: [...addresses, ...metricsAddress(config.metrics)], ...rest };
@@ -37,13 +38,18 @@ export async function start(role: Role, file: string): Promise<Daemon> {
     return { ports: { ...ports }, addresses: [...addresses, ...metricsAddress(config.metrics)], ...rest };
   }
   const config = loadServerConfig(file);
-  process.title = `sotto server ${config.party}`;
+  process.title = titleOf(`sotto server ${config.party}`, config, file);
   const { ports, ...rest } = await startServer(config);
   const addresses = [`for the owner and clients on https://${config.http.host}:${ports.http}`];
   const listen = config.peer.listen;
   if (listen) addresses.push(`for server 1 on ${listen.host}:${ports.peer} (TLS)`);
   addresses.push(...metricsAddress(config.metrics));
   return { ports: { ...ports }, addresses, ...rest };
+}
+
+/** What the system's list of processes shows. Workers of a party differ by their configuration's name alone. */
+export function titleOf(party: string, { workers }: { workers?: unknown }, file: string): string {
+  return workers ? `${party} (${basename(file, extname(file))})` : party;
 }
 
 function metricsAddress(metrics: { listen: string; tls?: unknown } | undefined): string[] {
