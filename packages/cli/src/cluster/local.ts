@@ -78,6 +78,18 @@ class Holding {
     return this.scratch;
   }
 
+  /** A full disk, which the system reports without the path, with what to do about it; other errors as they are. */
+  explain(error: unknown): unknown {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!this.scratch || (code !== "ENOSPC" && code !== "EDQUOT")) return error;
+    return new SottoError(
+      "not-found",
+      `the temporary directory ${this.scratch} can't be written (${message}); make room in ${tmpdir()}, ` +
+        "or set TMPDIR to a directory on another disk",
+      { cause: error },
+    );
+  }
+
   /**
    * The three processes; they load their code while other work goes on.
    * @param logs where their logs go, if anywhere.
@@ -137,7 +149,7 @@ export async function throwAwayCluster(
     return holding.cluster(await configure(dir, holding.spawn(), { pool: 0, ...limits }, origins, via));
   } catch (error) {
     await holding.close();
-    throw error;
+    throw holding.explain(error);
   }
 }
 
