@@ -5,6 +5,7 @@ import { deploy, type RemoteModel } from "@sotto/client";
 import { Ring, SottoError, shareTensors } from "@sotto/core";
 import { encodeBundle } from "@sotto/wire";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { DATA_LOCK } from "./data-lock.js";
 import { newId } from "./parties.js";
 import { makeTestFolder, TestCluster } from "./testing/cluster.js";
 import { http } from "./testing/http.js";
@@ -42,7 +43,8 @@ describe("a model's versions", () => {
   }
 
   const put = (model: TestModel) => deploy(cluster.as("owner"), "m", model.compiled);
-  const files = (server: 0 | 1) => readdirSync(join(folder.dir, `data-${server}`));
+  const files = (server: 0 | 1) =>
+    readdirSync(join(folder.dir, `data-${server}`)).filter((name) => name !== DATA_LOCK);
   const fetched = () => cluster.client().model("m");
 
   /** One server gets its part of a deployment, the other one gets nothing. */

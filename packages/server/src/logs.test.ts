@@ -53,7 +53,7 @@ describe("the parties", () => {
     await deploy(cluster.as("owner"), "m", model.compiled);
     for (const server of [0, 1] as const) {
       const data = join(folder.dir, `data-${server}`);
-      const file = readFileSync(join(data, readdirSync(data)[0]!));
+      const file = readFileSync(join(data, readdirSync(data).find((name) => name.endsWith(".model"))!));
       secrets.push(file.subarray(file.length - 800));
     }
     const shares = await sharesOf(model, 1);

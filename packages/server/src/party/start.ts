@@ -9,6 +9,7 @@ import { Callers } from "../clients/callers.js";
 import { Limiter } from "../clients/limits.js";
 import { Uploads } from "../clients/uploads.js";
 import { type CheckedServerConfig, checkServerConfig, type ServerConfig } from "../config.js";
+import { lockData } from "../data-lock.js";
 import type { DaemonOptions } from "../dealer/start.js";
 import { within } from "../drain.js";
 import { type Logger, makeLog } from "../log.js";
@@ -42,16 +43,34 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** @throws SottoError bad-config (what is wrong in it, or cannot be read or listened on), tls (the certificate). */
+/**
+ * @throws SottoError bad-config (what is wrong in it, or cannot be read or listened on), tls (the certificate), conflict (a server
+ * runs on the data folder).
+ */
 export async function startServer(config: ServerConfig, options: DaemonOptions = {}): Promise<RunningServer> {
   const checked = checkServerConfig(config);
-  const { party } = checked;
-  if (checked.workers) {
+  const { party, workers } = checked;
+  const log = options.log ?? makeLog(`server-${party}`, checked.log?.level);
+  const unlock = lockData(checked.data, log);
+  try {
     // large libraries, which nobody else needs
-    const { startServerWorker } = await import("../workers/server.js");
-    return startServerWorker(checked, checked.workers, options);
+    const server = workers
+      ? await (await import("../workers/server.js")).startServerWorker(checked, workers, { ...options, log })
+      : await startAlone(checked, { ...options, log });
+    return { ...server, close: () => server.close().finally(unlock) };
+  } catch (error) {
+    unlock();
+    throw error;
   }
-  const log = (options.log ?? makeLog(`server-${party}`, checked.log?.level)).child({ party });
+}
+
+/** The party's one process. */
+async function startAlone(
+  checked: CheckedServerConfig,
+  options: DaemonOptions & { log: Logger },
+): Promise<RunningServer> {
+  const { party } = checked;
+  const log = options.log.child({ party });
   const identity = readIdentity(checked.tls, `server-${party}`);
   const ring = options.ring ?? (await Ring.create());
   const {

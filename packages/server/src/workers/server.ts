@@ -10,7 +10,7 @@ import { Uploads } from "../clients/uploads.js";
 import type { CheckedServerConfig } from "../config.js";
 import type { DaemonOptions } from "../dealer/start.js";
 import { within } from "../drain.js";
-import { makeLog } from "../log.js";
+import type { Logger } from "../log.js";
 import { listenForMetrics } from "../observe/listener.js";
 import { makeRegistry } from "../observe/registry.js";
 import { Tally } from "../observe/tally.js";
@@ -34,13 +34,13 @@ import { BEGUN, Registry } from "./registry.js";
 export async function startServerWorker(
   config: CheckedServerConfig,
   workers: WorkersConfig,
-  options: DaemonOptions,
+  options: DaemonOptions & { log: Logger },
 ): Promise<RunningServer> {
   const { party, limits } = config;
   const role = party === 0 ? "server-0" : "server-1";
   const self = { role, boot: newId() } as const;
   const { version } = workers;
-  const log = (options.log ?? makeLog(role, config.log?.level)).child({
+  const log = options.log.child({
     party,
     worker: self.boot.slice(0, 8),
   });

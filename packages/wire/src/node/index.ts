@@ -8,6 +8,7 @@ export {
   type Shown,
   shownName,
 } from "./identity.js";
+export { lockedBy, takeLock } from "./process-lock.js";
 export { keepConnected, type ReconnectOptions } from "./reconnect.js";
 export * from "./tls.js";
 export { explain, readYaml } from "./yaml.js";
