@@ -39,9 +39,13 @@ describe("sotto run", () => {
     ["no model", [shop.path("none.onnx"), "--input", good], /none\.onnx can't be read/],
     ["an unsupported operator", [conv, "--input", good], /conv\.onnx.*Erf/],
     ["a wrong shape", [model, "--input", flat], /input x has shape \[2, 3\], expected \[time, batch, 3\]/],
-    ["NaN", [model, "--input", nan], /input x: element 4 is NaN or infinite/],
-    ["infinity", [model, "--input", infinite], /input x: element 4 is NaN or infinite/],
-    ["a value out of range", [model, "--input", far], /element 4 is outside the declared range \|x\| <= 8/],
+    ["NaN", [model, "--input", nan], /input x: element 4 \(\[1,0,1\]\) is NaN or infinite/],
+    ["infinity", [model, "--input", infinite], /input x: element 4 \(\[1,0,1\]\) is NaN or infinite/],
+    [
+      "a value out of range",
+      [model, "--input", far],
+      /element 4 \(\[1,0,1\]\) is outside the declared range \|x\| <= 8/,
+    ],
     ["a model that does not fit", [wide, "--input", good], /layer gru/],
     [
       "a range that does not fit",

@@ -60,7 +60,9 @@ it("an element that is refused later is named by its line, and its place in it",
   const h: RowInput = { name: "h", shape: [1, 1, 2] };
   const text = ['{"y":[1,2,3,4],"h":[5,6]}', "", '{"y":[1,2,3,4]}', '{"y":[1,2,3,4]}', '{"y":[0,0,0,0]}'];
   const refused = (input: string, element: number) =>
-    new SottoError("bad-input", `input ${input}: element ${element} is odd`, { at: { input, element } });
+    new SottoError("bad-input", `input ${input}: element ${element} ([0,${element}]) is odd`, {
+      at: { input, element },
+    });
   for await (const { values, located } of stepsOf(lines(...text.slice(0, 4)), [y, h])) {
     const at = (input: string, i: number) => (located(refused(input, i)) as Error).message;
     const places = Array.from(values.y!.data, (v, i) => [v, at("y", i)]);

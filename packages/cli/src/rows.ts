@@ -80,7 +80,8 @@ function located(
   const inner = innerSize(about);
   const step = Math.floor(element / inner) % steps;
   const within = Math.floor(element / (inner * steps)) * inner + (element % inner);
-  const message = error.message.replace(`element ${element}`, `element ${within}`);
+  // the index along each axis is of the chunk: a line has its numbers one after the other
+  const message = error.message.replace(/element \d+( \(\[[\d,]+\]\))?/, `element ${within}`);
   return new SottoError(error.code, `line ${numbers[step]}: ${message}`, { cause: error });
 }
 

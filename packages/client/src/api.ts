@@ -1,4 +1,5 @@
 /** What is the same in Node and in a browser. */
+export { type ErrorCode, SottoError } from "@sotto/core";
 export * from "./cluster.js";
 export { Client } from "./connect.js";
 export type { Deployed, DeployOptions, Version } from "./deploy.js";

@@ -2,6 +2,7 @@
 import { compile, planHash, SottoError } from "@sotto/core";
 import { randomGru } from "@sotto/core/testing";
 import { describe, expect, it } from "vitest";
+import * as client from "./index.js";
 import { connect, deploy, type HttpReply, type HttpRequest, type HttpTransport } from "./index.js";
 
 const compiled = compile(randomGru({ seed: 1, hidden: 4, inputSize: 3, steps: 2 }));
@@ -68,8 +69,10 @@ describe("a client", () => {
     const running = model.infer(input);
     await Promise.resolve();
     model.close();
-    await expect(running).rejects.toThrow(/closed/);
-    await expect(model.infer(input)).rejects.toThrow(/closed/);
+    const closed = { code: "unreachable", message: expect.stringContaining("closed by its user") };
+    await expect(running).rejects.toMatchObject(closed);
+    await expect(model.infer(input)).rejects.toMatchObject(closed);
+    await expect(model.stream()).rejects.toMatchObject(closed);
   });
 
   it("stops asking one server when the other has refused, and passes on the reason", async () => {
@@ -88,8 +91,8 @@ describe("a client", () => {
     const model = await connect(cluster, { transport }).model("m");
     const wrong: [number[], number, RegExp][] = [
       [[2, 1, 4], 0, /input x has shape \[2, 1, 4\], expected \[2, 1, 3\]/],
-      [[2, 1, 3], Number.NaN, /element 0 is NaN/],
-      [[2, 1, 3], 123.456, /element 0 is outside the declared range/],
+      [[2, 1, 3], Number.NaN, /element 0 \(\[0,0,0\]\) is NaN/],
+      [[2, 1, 3], 123.456, /element 0 \(\[0,0,0\]\) is outside the declared range/],
     ];
     for (const [shape, value, message] of wrong) {
       const data = new Float64Array(shape.reduce((n, d) => n * d, 1)).fill(value);
@@ -99,6 +102,44 @@ describe("a client", () => {
       expect((error as Error).message).not.toContain("123.456");
     }
     expect(transport.seen.some((r) => r.method === "POST")).toBe(false);
+  });
+
+  it("refuses arguments that are none, as bad-input", async () => {
+    const transport = servers(never);
+    const model = await connect(cluster, { transport }).model("m");
+    const infer = model.infer.bind(model) as unknown as (...given: unknown[]) => Promise<unknown>;
+    const wrong: [unknown[], RegExp][] = [
+      [[], /the inputs are missing; expected an object with \{shape, data\} .*: x$/],
+      [[{}], /input x of shape .* is missing/],
+      [[{ x: [1, 2, 3] }], /input x: expected \{shape, data\}/],
+      [[{ x: { shape: [2, 1, 3], data: [1, 2, 3] } }], /\[2,1,3\] is of 6 numbers, and data has 3/],
+      [[{ x: { shape: [2, 1, 3], data: ["1", "2", "3", "4", "5", "6"] } }], /element 0 is a string/],
+      [[{ ...input, y: 1 }], /no input y/],
+      ...[Number.NaN, 0, -1, "100"].map((timeoutMs): [unknown[], RegExp] => [
+        [input, { timeoutMs }],
+        /timeoutMs is .*; expected a number of milliseconds above 0/,
+      ]),
+    ];
+    for (const [given, message] of wrong)
+      await expect(infer(...given)).rejects.toMatchObject({
+        code: "bad-input",
+        message: expect.stringMatching(message),
+      });
+    expect(transport.seen.some((r) => r.method === "POST")).toBe(false);
+  });
+
+  it("takes bigints, and no deadline at all", async () => {
+    const transport = servers(() => reply({ code: "forbidden", message: "no" }, 403));
+    const model = await connect(cluster, { transport }).model("m");
+    const data = new BigInt64Array(6) as unknown as ArrayLike<number>;
+    const infer = model.infer({ x: { shape: [2, 1, 3], data } }, { timeoutMs: Number.POSITIVE_INFINITY });
+    await expect(infer).rejects.toMatchObject({ code: "forbidden" });
+  });
+
+  it("exports the error that it throws", () => {
+    expect(client.SottoError).toBe(SottoError);
+    const code: client.ErrorCode = "bad-input";
+    expect(new client.SottoError(code, "no")).toMatchObject({ code });
   });
 
   it("does not believe a hash that is stated, nor plans that differ", async () => {

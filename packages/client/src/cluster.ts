@@ -82,7 +82,7 @@ export interface HttpTransport {
 
 /** What both ends of a call may set. */
 export interface CallOptions {
-  /** Deadline of the whole call; default 60 s. */
+  /** Deadline of the whole call, above 0; default 60 s. */
   timeoutMs?: number;
   signal?: AbortSignal;
 }
@@ -97,6 +97,8 @@ export interface Deadline {
 }
 
 export const DEFAULT_TIMEOUT_MS = 60_000;
+/** setTimeout takes 31 bits of milliseconds, and fires at once for more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** One server of a cluster. */
 export class ServerApi {
@@ -176,7 +178,7 @@ export function parse(body: Uint8Array | string, whose: string): unknown {
 
 /**
  * Runs a call under a deadline and the caller's signal.
- * @throws SottoError timeout naming what was being done and the deadline; the signal's own reason when it aborts.
+ * @throws SottoError bad-input for a deadline that is none; timeout naming what was being done and the deadline; the signal's own reason when it aborts.
  */
 export async function underDeadline<T>(
   options: CallOptions,
@@ -184,15 +186,24 @@ export async function underDeadline<T>(
   work: (deadline: Deadline) => Promise<T>,
 ): Promise<T> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  if (typeof timeoutMs !== "number" || !(timeoutMs > 0)) {
+    throw new SottoError(
+      "bad-input",
+      `timeoutMs is ${String(timeoutMs)}; expected a number of milliseconds above 0`,
+    );
+  }
   const controller = new AbortController();
   const cancel = () => controller.abort(options.signal?.reason);
   if (options.signal?.aborted) cancel();
   options.signal?.addEventListener("abort", cancel);
-  const timer = setTimeout(() => {
-    const why =
-      "either it takes longer than that (raise the timeout), or a party hangs (see the servers' logs)";
-    controller.abort(new SottoError("timeout", `${what}: no result within ${timeoutMs} ms; ${why}`));
-  }, timeoutMs);
+  const timer = setTimeout(
+    () => {
+      const why =
+        "either it takes longer than that (raise the timeout), or a party hangs (see the servers' logs)";
+      controller.abort(new SottoError("timeout", `${what}: no result within ${timeoutMs} ms; ${why}`));
+    },
+    Math.min(timeoutMs, MAX_TIMER_MS),
+  );
   const { signal } = controller;
   const deadline: Deadline = { signal, endsAt: performance.now() + timeoutMs };
   try {

@@ -14,6 +14,7 @@ import {
   sizesOf,
   systemRandom,
   type Tensor,
+  tensorsOf,
 } from "@sotto/core";
 import { type CallOptions, modelPath, parse, underDeadline } from "./cluster.js";
 import type { Servers } from "./public-part.js";
@@ -95,15 +96,17 @@ export class RemoteModel {
   /**
    * Infers privately. Each server sees a uniform share of the input and nothing of the result. When a party is away
    * or busy it is tried again, with fresh shares in a fresh session.
-   * @param inputs by the model's names, row-major.
-   * @throws SottoError bad-input (naming input and element, never a value), unreachable, tls, timeout,
+   * @param given by the model's names, row-major.
+   * @throws SottoError bad-input (naming input and element, never a value), unreachable (also when the model has been
+   * closed), tls, timeout,
    * plan-mismatch, unauthorized, forbidden, busy, and what a server states.
    */
-  infer(inputs: Record<string, NumberTensor>, options: InferOptions = {}): Promise<InferResult> {
-    if (this.closed) return Promise.reject(new SottoError("internal", "the model has been closed"));
+  infer(given: Record<string, NumberTensor>, options: InferOptions = {}): Promise<InferResult> {
+    if (this.closed) return Promise.reject(closedByUser());
     const began = performance.now();
     const say = options.onProgress ?? (() => {});
     return underDeadline(options, `inference with ${this.name}`, async (deadline) => {
+      const inputs = tensorsOf(inputNames(this.plan), given);
       const sizes = sizesOf(this.plan, inputs);
       const network = this.network(sizes);
       const values = prepareInputs(network, inputs, this.tables, { outside: options.outside });
@@ -131,7 +134,7 @@ export class RemoteModel {
    * unreachable, tls, timeout, and what a server states.
    */
   stream(options: StreamOptions = {}): Promise<ModelStream> {
-    if (this.closed) return Promise.reject(new SottoError("internal", "the model has been closed"));
+    if (this.closed) return Promise.reject(closedByUser());
     return underDeadline(options, `stream of ${this.name}`, async ({ signal }) => {
       const streaming = new Streaming(this.plan, {
         sizes: allSizes(this.plan, options.sizes ?? {}),
@@ -153,7 +156,7 @@ export class RemoteModel {
   close(): void {
     this.closed = true;
     for (const stream of [...this.streams]) void stream.close();
-    for (const c of this.running) c.abort(new SottoError("unreachable", "the model was closed by its user"));
+    for (const c of this.running) c.abort(closedByUser());
   }
 
   /** One attempt. */
@@ -219,6 +222,15 @@ export class RemoteModel {
     if (this.networks.size > KEPT) this.networks.delete(this.networks.keys().next().value!);
     return network;
   }
+}
+
+function closedByUser(): SottoError {
+  return new SottoError("unreachable", "the model was closed by its user");
+}
+
+/** Of the inputs that are the caller's to give. */
+function inputNames(plan: Plan): string[] {
+  return plan.inputs.filter((input) => !input.mask).map((input) => input.name);
 }
 
 /** Every open size 1, where it is not given. */

@@ -13,6 +13,7 @@ import {
   shareInputs,
   systemRandom,
   type Tensor,
+  tensorsOf,
 } from "@sotto/core";
 import {
   asSottoError,
@@ -131,7 +132,7 @@ export class ModelStream {
   async step(inputs: Record<string, NumberTensor>): Promise<StepResult> {
     if (this.failure) throw this.failure;
     const { streaming, tables, ring } = this.context;
-    const parts = this.split(inputs);
+    const parts = this.split(tensorsOf([...streaming.timeAxes.keys(), ...streaming.initialInputs], inputs));
     // all of them are checked before any is sent
     const chunks = parts.map((part, i) => {
       const network = streaming.chunk(streaming.kindOf(this.prepared + i));

@@ -29,5 +29,6 @@ export { SEED_BYTES, Stream } from "./random/stream.js";
 export { type RandomBytes, systemRandom } from "./random/system.js";
 export { packedBytes } from "./ring/packed.js";
 export { Ring, Vector } from "./ring/ring.js";
+export { tensorsOf } from "./share/given.js";
 export { applyPending } from "./share/pending.js";
 export * from "./share/share.js";

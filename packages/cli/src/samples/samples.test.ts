@@ -304,7 +304,7 @@ describe("samples", () => {
         "--error",
         `h0=${h0}`,
       ],
-      /sample 1: input x: element 20 is NaN/,
+      /sample 1: input x: element 20 \(\[3,0,2\]\) is NaN/,
       1,
     ],
     ["sizes", ["--error", `x=${many}`, "--size", "time=3"], /--size with samples/, 2],

@@ -21,7 +21,9 @@ const x = (data: number[]) => ({ x: { shape: [2, 1, 2], data } });
 describe("inputs", () => {
   it("outside the declared range are refused or clipped, as the caller chooses", () => {
     const inputs = x([0, 2.5, -2, -3]);
-    expect(() => prepareInputs(network, inputs, {})).toThrow(/input x: element 1 is outside .* \|x\| <= 2/);
+    expect(() => prepareInputs(network, inputs, {})).toThrow(
+      /input x: element 1 \(\[0,0,1\]\) is outside .* \|x\| <= 2/,
+    );
     expect([...prepareInputs(network, inputs, {}, { outside: "clip" }).x!]).toEqual([0, 2, -2, -2]);
   });
 
@@ -29,7 +31,7 @@ describe("inputs", () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
       for (const outside of ["clip", "refuse"] as const) {
         expect(() => prepareInputs(network, x([0, 0, 0, bad]), {}, { outside })).toThrow(
-          /element 3 is NaN or infinite/,
+          /element 3 \(\[1,0,1\]\) is NaN or infinite/,
         );
       }
     }
@@ -40,7 +42,9 @@ describe("inputs", () => {
     expect(() => prepareInputs(network, { x: { shape: [4], data: [0, 0, 0, 0] } }, {})).toThrow(
       /expected \[2,1,2\]/,
     );
-    expect(() => prepareInputs(network, x([0, 0, 0]), {})).toThrow(/shape/);
+    expect(() => prepareInputs(network, x([0, 0, 0]), {})).toThrow(
+      /shape \[2,1,2\] is of 4 numbers, and data has 3/,
+    );
     expect(() => prepareInputs(network, {}, {})).toThrow(/x is missing/);
   });
 });

@@ -48,10 +48,16 @@ export function prepareInputs(
     const given = inputs[about.name];
     if (!given) throw new SottoError("bad-input", `input ${about.name} is missing`);
     const expected = about.shape.reduce((n, d) => n * d, 1);
-    if (given.data.length !== expected || given.shape.join() !== about.shape.join()) {
+    if (given.shape.join() !== about.shape.join()) {
       throw new SottoError(
         "bad-input",
         `input ${about.name} has shape [${given.shape}], expected [${about.shape}]`,
+      );
+    }
+    if (given.data.length !== expected) {
+      throw new SottoError(
+        "bad-input",
+        `input ${about.name}: shape [${given.shape}] is of ${expected} numbers, and data has ${given.data.length}`,
       );
     }
     const { data } = given;
@@ -158,8 +164,22 @@ function uniform(ring: Ring, n: number, random: RandomBytes): Vector {
   return v;
 }
 
-function refused(input: string, element: number, why: string): SottoError {
-  return new SottoError("bad-input", `input ${input}: element ${element} ${why}`, { at: { input, element } });
+function refused({ name, shape }: NetworkInput, element: number, why: string): SottoError {
+  const place = shape.length > 1 ? `${element} ([${indexOf(shape, element)}])` : element;
+  return new SottoError("bad-input", `input ${name}: element ${place} ${why}`, {
+    at: { input: name, element },
+  });
+}
+
+/** The index along each axis. */
+function indexOf(shape: readonly number[], element: number): number[] {
+  let rest = element;
+  const fromLast = [...shape].reverse().map((size) => {
+    const i = rest % size;
+    rest = (rest - i) / size;
+    return i;
+  });
+  return fromLast.reverse();
 }
 
 function ranged(
@@ -167,16 +187,16 @@ function ranged(
   data: ArrayLike<number>,
   outside: InputOptions["outside"] = "refuse",
 ): Float64Array {
-  const { name, range } = about;
+  const { range } = about;
   return Float64Array.from(data, (v, i) => {
     // the position may be said, the value not: it is the client's secret, and errors end up in logs
-    if (!Number.isFinite(v)) throw refused(name, i, "is NaN or infinite");
+    if (!Number.isFinite(v)) throw refused(about, i, "is NaN or infinite");
     const most = typeof range === "number" ? range : range[i % range.length]!;
     const shared = typeof range === "number" ? v : v / most;
     if (Math.abs(v) <= most || outside === "keep") return shared;
     if (outside === "clip") return typeof range === "number" ? Math.sign(v) * most : Math.sign(v);
     throw refused(
-      name,
+      about,
       i,
       `is outside the declared range |x| <= ${most}; ` +
         "declare a larger --input-range, or normalise or clip the input",
@@ -188,7 +208,7 @@ function tokens(about: NetworkInput, data: ArrayLike<number>, vocabulary: number
   return Array.from(data, (token, i) => {
     // a negative one is a mistake in padding more often than ONNX's count from the end
     if (Number.isInteger(token) && token >= 0 && token < vocabulary) return token;
-    throw refused(about.name, i, `is not a token; expected 0 to ${vocabulary - 1}`);
+    throw refused(about, i, `is not a token; expected 0 to ${vocabulary - 1}`);
   });
 }
 

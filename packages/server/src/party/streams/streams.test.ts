@@ -105,7 +105,12 @@ describe("a stream", () => {
     const wrong: [Parameters<ModelStream["step"]>[0], RegExp][] = [
       [{}, /input x: no time steps/],
       [{ x: { shape: [1, 1, 3], data: [0, 0, 0] } }, /has shape \[1,1,3\], expected \[1,1,4\]/],
-      [{ x: { shape: [1, 1, 4], data: [0, 0, 99, 0] } }, /element 2 is outside the declared range/],
+      [{ x: { shape: [1, 1, 4], data: [0, 0] } }, /shape \[1,1,4\] is of 4 numbers, and data has 2/],
+      [{ x: [0, 0, 0, 0] as never }, /input x: expected \{shape, data\}/],
+      [
+        { x: { shape: [1, 1, 4], data: [0, 0, 99, 0] } },
+        /element 2 \(\[0,0,2\]\) is outside the declared range/,
+      ],
       [{ ...x(1), y: { shape: [1], data: [0] } }, /input y is not one of the model/],
     ];
     for (const [inputs, message] of wrong) await expect(stream.step(inputs)).rejects.toThrow(message);
