@@ -12,10 +12,12 @@ export class UsageError extends Error {
 }
 
 /** What to look at, for errors whose message cannot know that it is read by somebody at a terminal. */
-const HINTS: Partial<Record<ErrorCode, (sotto: string) => string>> = {
+const HINTS: Partial<Record<ErrorCode, (sotto: string, message: string) => string>> = {
   unreachable: () => "is every party up, and do the addresses in the cluster file match theirs?",
-  timeout: (sotto) =>
-    `raise --timeout, or look at \`${sotto} inspect MODEL\` for the rounds and bytes that the run needs`,
+  timeout: (sotto, message) =>
+    message.includes(" has not answered")
+      ? "is that server up, and not stopped or overloaded? see its log; or raise --timeout"
+      : `raise --timeout, or look at \`${sotto} inspect MODEL\` for the rounds and bytes that the run needs`,
 };
 
 /** Commands for a model's owner alone. */
@@ -28,10 +30,10 @@ const noConfig = (sotto: string) =>
 const noTokens = (sotto: string) =>
   `is the path right? \`${sotto} token create NAME --file FILE\` writes a file of tokens`;
 
-function hintFor({ code, cause }: SottoError, command: string | undefined): string | undefined {
+function hintFor({ code, cause, message }: SottoError, command: string | undefined): string | undefined {
   if (code === "forbidden" && OWNERS.includes(command)) return forOwner();
   const missing = /^(ENOENT|ENOTDIR)$/.test((cause as NodeJS.ErrnoException | undefined)?.code ?? "");
-  if (code !== "bad-config" || !missing) return HINTS[code]?.(called());
+  if (code !== "bad-config" || !missing) return HINTS[code]?.(called(), message);
   return (command === "token" ? noTokens : noConfig)(called());
 }
 

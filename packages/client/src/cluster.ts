@@ -87,9 +87,15 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
-/** The end of a call that is going on. */
-export interface Deadline {
+/** What a request to a server belongs to. */
+export interface Asking {
   signal: AbortSignal;
+  /** Names of servers that have been asked and have not answered yet. */
+  silent: Set<string>;
+}
+
+/** The end of a call that is going on. */
+export interface Deadline extends Asking {
   /** As performance.now() counts. */
   endsAt: number;
   /** What went wrong so far, for the error at the end. */
@@ -131,17 +137,30 @@ export class ServerApi {
 
   /** @throws SottoError with the code that the server states; unreachable, tls. */
   async call(
-    request: Pick<HttpRequest, "method" | "headers" | "body" | "signal"> & { path: string },
+    request: Pick<HttpRequest, "method" | "headers" | "body"> & { path: string },
+    asking: Asking,
   ): Promise<HttpReply> {
     const { path, ...rest } = request;
+    const { signal } = asking;
     const role = this.index === 0 ? "server-0" : "server-1";
     const headers = { ...rest.headers, ...this.authorization };
-    const reply = await this.transport.request({ ...rest, headers, role, url: `${this.url}${path}` });
+    const url = `${this.url}${path}`;
+    const reply = await this.answer(asking, this.transport.request({ ...rest, headers, role, url, signal }));
     if (reply.status < 300) return reply;
     const { code, message } = statedBy(reply);
     const seconds = Number(reply.header("retry-after"));
     const after = seconds > 0 ? { retryAfterMs: seconds * 1000 } : {};
     throw new SottoError(code, this.said(message), after);
+  }
+
+  /** Waits for an answer of this server; a deadline that ends meanwhile names it. */
+  async answer<T>({ silent }: Asking, answer: Promise<T>): Promise<T> {
+    silent.add(this.name);
+    try {
+      return await answer;
+    } finally {
+      silent.delete(this.name);
+    }
   }
 
   /** Opens a WebSocket. @throws SottoError unreachable, tls, unsupported: the transport has none. */
@@ -153,8 +172,8 @@ export class ServerApi {
     return transport.socket({ url, role, protocol, signal });
   }
 
-  async json(path: string, signal: AbortSignal): Promise<unknown> {
-    const reply = await this.call({ method: "GET", path, signal });
+  async json(path: string, asking: Asking): Promise<unknown> {
+    const reply = await this.call({ method: "GET", path }, asking);
     return parse(reply.body, this.name);
   }
 }
@@ -178,7 +197,8 @@ export function parse(body: Uint8Array | string, whose: string): unknown {
 
 /**
  * Runs a call under a deadline and the caller's signal.
- * @throws SottoError bad-input for a deadline that is none; timeout naming what was being done and the deadline; the signal's own reason when it aborts.
+ * @throws SottoError bad-input for a deadline that is none; timeout naming what was being done, the deadline, and the servers that
+ * have not answered; the signal's own reason when it aborts.
  */
 export async function underDeadline<T>(
   options: CallOptions,
@@ -193,23 +213,31 @@ export async function underDeadline<T>(
     );
   }
   const controller = new AbortController();
-  const cancel = () => controller.abort(options.signal?.reason);
+  const silent = new Set<string>();
+  let silentAtEnd: string[] = [];
+  const end = (reason: unknown) => {
+    // before the requests end, too
+    silentAtEnd = [...silent].sort();
+    controller.abort(reason);
+  };
+  const cancel = () => end(options.signal?.reason);
   if (options.signal?.aborted) cancel();
   options.signal?.addEventListener("abort", cancel);
   const timer = setTimeout(
     () => {
       const why =
         "either it takes longer than that (raise the timeout), or a party hangs (see the servers' logs)";
-      controller.abort(new SottoError("timeout", `${what}: no result within ${timeoutMs} ms; ${why}`));
+      end(new SottoError("timeout", `${what}: no result within ${timeoutMs} ms; ${why}`));
     },
     Math.min(timeoutMs, MAX_TIMER_MS),
   );
   const { signal } = controller;
-  const deadline: Deadline = { signal, endsAt: performance.now() + timeoutMs };
+  const deadline: Deadline = { signal, silent, endsAt: performance.now() + timeoutMs };
   try {
     return await work(deadline);
   } catch (error) {
-    if (signal.aborted && signal.reason !== undefined) throw withLast(signal.reason, deadline.last);
+    if (signal.aborted && signal.reason !== undefined)
+      throw explained(signal.reason, silentAtEnd, deadline.last);
     throw asSottoError(error);
   } finally {
     clearTimeout(timer);
@@ -217,10 +245,14 @@ export async function underDeadline<T>(
   }
 }
 
-/** The reason of an abort; a deadline says what went wrong before it. */
-function withLast(reason: unknown, last: SottoError | undefined): unknown {
-  if (!last || !(reason instanceof SottoError) || reason.code !== "timeout") return reason;
-  return new SottoError("timeout", `${reason.message}; ${last.message}`, { cause: last });
+/** The reason of an abort; a deadline says who was silent, and what went wrong before it. */
+function explained(reason: unknown, silent: readonly string[], last: SottoError | undefined): unknown {
+  if (!(reason instanceof SottoError) || reason.code !== "timeout") return reason;
+  const verb = silent.length > 1 ? "have" : "has";
+  const more = silent.length > 0 ? [`${silent.join(" and ")} ${verb} not answered`] : [];
+  if (last) more.push(last.message);
+  if (more.length === 0) return reason;
+  return new SottoError("timeout", [reason.message, ...more].join("; "), { cause: last ?? reason });
 }
 
 function statedBy(reply: HttpReply): { code: ErrorCode; message: string } {

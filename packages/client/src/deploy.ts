@@ -66,13 +66,12 @@ export async function deployOver(
   const deployment = [...systemRandom(16)].map((b) => b.toString(16).padStart(2, "0")).join("");
   const servers = [new ServerApi(cluster, 0, transport), new ServerApi(cluster, 1, transport)] as const;
   return underDeadline(options, `deployment of ${name}`, async (deadline) => {
-    const { signal } = deadline;
     const [a, b] = await Promise.all(
       servers.map(async (server, i) => {
         const party = i === 0 ? 0 : 1;
         const body = encodeBundle({ party, deployment, plan, tables, share: shares[party] });
         const headers = { "content-type": "application/octet-stream" };
-        const reply = await server.call({ method: "PUT", path: modelPath(name), headers, body, signal });
+        const reply = await server.call({ method: "PUT", path: modelPath(name), headers, body }, deadline);
         const answer = stored.safeParse(parse(reply.body, server.name)).data;
         if (answer?.plan !== hash) {
           throw new SottoError(
@@ -99,7 +98,7 @@ async function untilReady(
   const { signal } = deadline;
   for (;;) {
     try {
-      const state = ready.safeParse(await server.json(modelPath(name, "/ready"), signal));
+      const state = ready.safeParse(await server.json(modelPath(name, "/ready"), deadline));
       if (state.data?.deployment === deployment) return;
       throw new SottoError(
         "conflict",

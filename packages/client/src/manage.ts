@@ -1,7 +1,7 @@
 /** What the servers hold, and removing it. */
 import { PROFILES, SottoError } from "@sotto/core";
 import * as z from "zod/mini";
-import { type Deadline, modelPath, parse, type ServerApi } from "./cluster.js";
+import { type Asking, type Deadline, modelPath, parse, type ServerApi } from "./cluster.js";
 import { type RetryOptions, withRetries } from "./retry.js";
 
 const held = z.object({
@@ -41,7 +41,7 @@ export async function listModels(
   deadline: Deadline,
 ): Promise<ListedModel[]> {
   const [a, b] = await Promise.all(
-    servers.map((server) => withRetries(options, deadline, () => modelsOf(server, deadline.signal))),
+    servers.map((server) => withRetries(options, deadline, () => modelsOf(server, deadline))),
   );
   const names = [...new Set([...a!, ...b!].map((m) => m.name))].sort();
   return names.map((name) =>
@@ -62,7 +62,7 @@ export async function roundTripBetween(
   const said = await Promise.all(
     servers.map((server) =>
       withRetries(options, deadline, async () =>
-        line.safeParse(await server.json("/v2/health/ready", deadline.signal)),
+        line.safeParse(await server.json("/v2/health/ready", deadline)),
       ),
     ),
   );
@@ -76,11 +76,10 @@ export async function removeModel(
   options: RetryOptions,
   deadline: Deadline,
 ): Promise<void> {
-  const { signal } = deadline;
   const outcomes = await Promise.all(
     servers.map((server) =>
       withRetries(options, deadline, () =>
-        server.call({ method: "DELETE", path: modelPath(name), signal }),
+        server.call({ method: "DELETE", path: modelPath(name) }, deadline),
       ).then(
         () => undefined,
         (error: unknown) => error,
@@ -94,8 +93,8 @@ export async function removeModel(
   if (outcomes.every(missing)) throw outcomes[0];
 }
 
-async function modelsOf(server: ServerApi, signal: AbortSignal) {
-  const reply = await server.call({ method: "GET", path: "/v2/models", signal });
+async function modelsOf(server: ServerApi, asking: Asking) {
+  const reply = await server.call({ method: "GET", path: "/v2/models" }, asking);
   const parsed = answer.safeParse(parse(reply.body, server.name));
   if (parsed.success) return parsed.data.models;
   throw new SottoError("protocol", `${server.name} does not list its models as expected`);

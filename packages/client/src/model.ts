@@ -16,7 +16,7 @@ import {
   type Tensor,
   tensorsOf,
 } from "@sotto/core";
-import { type CallOptions, modelPath, parse, underDeadline } from "./cluster.js";
+import { type Asking, type CallOptions, modelPath, parse, underDeadline } from "./cluster.js";
 import type { Servers } from "./public-part.js";
 import { isPassing, type Retry, type RetryOptions, withRetries } from "./retry.js";
 import { type InferStats, merge, type ServerStats, serverStats } from "./stats.js";
@@ -113,7 +113,7 @@ export class RemoteModel {
       const attempt = async (number: number) => {
         say({ stage: "sharing", attempt: number });
         const shares = shareInputs(this.ring, network, values);
-        return this.send(shares, { ...options, sizes: asciiJson(sizes) }, deadline.signal, number, say);
+        return this.send(shares, { ...options, sizes: asciiJson(sizes) }, deadline, number, say);
       };
       const [a, b] = await withRetries(
         options,
@@ -135,7 +135,7 @@ export class RemoteModel {
    */
   stream(options: StreamOptions = {}): Promise<ModelStream> {
     if (this.closed) return Promise.reject(closedByUser());
-    return underDeadline(options, `stream of ${this.name}`, async ({ signal }) => {
+    return underDeadline(options, `stream of ${this.name}`, async (deadline) => {
       const streaming = new Streaming(this.plan, {
         sizes: allSizes(this.plan, options.sizes ?? {}),
         steps: options.steps ?? 1,
@@ -144,7 +144,7 @@ export class RemoteModel {
       const stream = await ModelStream.open(
         { name, hash, servers, ring, tables, streaming },
         options,
-        signal,
+        deadline,
       );
       this.streams.add(stream);
       stream.onEnd = () => this.streams.delete(stream);
@@ -163,7 +163,7 @@ export class RemoteModel {
   private async send(
     shares: Shares,
     { sizes, look, roundTimes, traceparent }: SentOptions & { sizes: string },
-    signal: AbortSignal,
+    { signal, silent }: Asking,
     attempt: number,
     say: (progress: Progress) => void,
   ) {
@@ -190,7 +190,7 @@ export class RemoteModel {
         headers,
         body: shares[i],
       };
-      const reply = await server.call({ ...request, signal: both.signal });
+      const reply = await server.call(request, { signal: both.signal, silent });
       const stats = statsOf(reply.header("sotto-stats"), server.name);
       say({ stage: "server", server: i, stats });
       return { output: reply.body, stats, version: reply.header("sotto-version") };

@@ -2,7 +2,7 @@
 import { type Plan, planHash, SottoError, type Tensor } from "@sotto/core";
 import { checkPlan, decodeTables } from "@sotto/wire";
 import * as z from "zod/mini";
-import { type CallOptions, type Deadline, modelPath, type ServerApi } from "./cluster.js";
+import { type Asking, type CallOptions, type Deadline, modelPath, type ServerApi } from "./cluster.js";
 import { isPassing, type RetryOptions, withRetries } from "./retry.js";
 
 export interface ModelOptions extends CallOptions, RetryOptions {
@@ -24,7 +24,7 @@ export async function fetchModel(
   let differ = false;
   const attempt = async () => {
     differ = false;
-    return fetchOnce(servers, name, options.plan, deadline.signal, () => {
+    return fetchOnce(servers, name, options.plan, deadline, () => {
       differ = true;
     });
   };
@@ -42,12 +42,12 @@ async function fetchOnce(
   servers: Servers,
   name: string,
   pinned: string | undefined,
-  signal: AbortSignal,
+  asking: Asking,
   onDiffer: () => void,
 ): Promise<PublicPart> {
   const [a, b] = await Promise.all(
     servers.map(async (server) => {
-      const answer = description.safeParse(await server.json(modelPath(name), signal));
+      const answer = description.safeParse(await server.json(modelPath(name), asking));
       if (!answer.success)
         throw new SottoError("protocol", `${server.name} does not describe the model as expected`);
       const plan = checkPlan(answer.data.plan);
@@ -79,6 +79,6 @@ async function fetchOnce(
   if (plan.publicTensors.length === 0) return { plan, hash, tables: {} };
   // the hashes are in the plan, so one server's copy is as good as both
   const headers = { "sotto-plan": hash };
-  const reply = await servers[0].call({ method: "GET", path: modelPath(name, "/tables"), headers, signal });
+  const reply = await servers[0].call({ method: "GET", path: modelPath(name, "/tables"), headers }, asking);
   return { plan, hash, tables: decodeTables(plan, reply.body) };
 }

@@ -37,7 +37,7 @@ export function isPassing(error: SottoError): boolean {
  */
 export async function withRetries<T>(
   options: RetryOptions,
-  deadline: Deadline,
+  deadline: Omit<Deadline, "silent">,
   work: (attempt: number) => Promise<T>,
   onRetry: (retry: Retry) => void = () => {},
   passing: (error: SottoError) => boolean = isPassing,

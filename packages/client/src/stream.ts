@@ -23,7 +23,7 @@ import {
   type StreamOpen,
   streamState,
 } from "@sotto/wire";
-import { type CallOptions, modelPath, parse, type ServerApi, type Socket } from "./cluster.js";
+import { type Asking, type CallOptions, modelPath, parse, type ServerApi, type Socket } from "./cluster.js";
 import type { Outputs, Shares } from "./model.js";
 import { type InferStats, merge, type ServerStats, serverStats } from "./stats.js";
 
@@ -95,16 +95,13 @@ export class ModelStream {
   }
 
   /** @internal See RemoteModel.stream(). */
-  static async open(
-    context: StreamContext,
-    options: StreamOptions,
-    signal: AbortSignal,
-  ): Promise<ModelStream> {
+  static async open(context: StreamContext, options: StreamOptions, asking: Asking): Promise<ModelStream> {
+    const { signal } = asking;
     const stream = new ModelStream(context, options);
     const cancel = () => stream.fail(asSottoError(signal.reason));
     signal.addEventListener("abort", cancel);
     try {
-      await Promise.all([stream.connect(0, signal), stream.connect(1, signal)]);
+      await Promise.all([stream.connect(0, asking), stream.connect(1, asking)]);
       if (stream.failure) throw stream.failure;
       return stream;
     } catch (error) {
@@ -167,10 +164,13 @@ export class ModelStream {
     this.fail(new SottoError("unreachable", "the stream was closed by its user"));
   }
 
-  private async connect(i: 0 | 1, signal: AbortSignal): Promise<void> {
+  private async connect(i: 0 | 1, asking: Asking): Promise<void> {
     const { servers, name, hash, streaming } = this.context;
     const server = servers[i];
-    const socket = await server.socket(modelPath(name, "/stream"), STREAM_PROTOCOL, signal);
+    const socket = await server.answer(
+      asking,
+      server.socket(modelPath(name, "/stream"), STREAM_PROTOCOL, asking.signal),
+    );
     this.sockets[i] = socket;
     if (this.failure) return socket.close();
     const answer = new Promise<void>((resolve) => {
@@ -192,7 +192,7 @@ export class ModelStream {
     // a browser could not put it into a header
     if (server.token !== undefined) open.token = server.token;
     socket.send(JSON.stringify(open));
-    await answer;
+    await server.answer(asking, answer);
   }
 
   private take(i: 0 | 1, message: string | Uint8Array): void {
