@@ -84,12 +84,14 @@ describe.skipIf(!installed && !process.env.CI)("a cluster of NATS servers with T
   });
 
   it("keeps the queue on as many servers as are configured, also where it began with one", async () => {
-    for (const replicas of [1, 3] as const) {
-      const worker = await Worker.start({ ...cluster.config, replicas });
-      workers.push(worker);
-      await worker.served(workers);
-      expect((await worker.queue()).config.num_replicas).toBe(replicas);
-    }
+    const replicas = async (worker: Worker) => (await worker.queue()).config.num_replicas;
+    const alone = await Worker.start({ ...cluster.config, replicas: 1 });
+    await alone.served([alone]);
+    expect(await replicas(alone)).toBe(1);
+    await alone.close();
+    for (let i = 0; i < 2; i++) workers.push(await Worker.start(cluster.config));
+    await workers[0]!.served(workers);
+    await expect.poll(() => replicas(workers[1]!)).toBe(3);
   });
 
   it("serves every client, also those that ask while one of its servers is killed", async () => {
