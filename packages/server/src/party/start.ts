@@ -51,12 +51,14 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
   const checked = checkServerConfig(config);
   const { party, workers } = checked;
   const log = options.log ?? makeLog(`server-${party}`, checked.log?.level);
+  const identity = readIdentity(checked.tls, `server-${party}`);
   const unlock = lockData(checked.data, log);
   try {
+    const given = { ...options, log, identity };
     // large libraries, which nobody else needs
     const server = workers
-      ? await (await import("../workers/server.js")).startServerWorker(checked, workers, { ...options, log })
-      : await startAlone(checked, { ...options, log });
+      ? await (await import("../workers/server.js")).startServerWorker(checked, workers, given)
+      : await startAlone(checked, given);
     return { ...server, close: () => server.close().finally(unlock) };
   } catch (error) {
     unlock();
@@ -67,11 +69,11 @@ export async function startServer(config: ServerConfig, options: DaemonOptions =
 /** The party's one process. */
 async function startAlone(
   checked: CheckedServerConfig,
-  options: DaemonOptions & { log: Logger },
+  options: DaemonOptions & { log: Logger; identity: Identity },
 ): Promise<RunningServer> {
   const { party } = checked;
+  const { identity } = options;
   const log = options.log.child({ party });
-  const identity = readIdentity(checked.tls, `server-${party}`);
   const ring = options.ring ?? (await Ring.create());
   const {
     sessionTimeoutMs: timeoutMs,

@@ -1,7 +1,7 @@
 /** One of several workers of a server: lanes to the other server's workers, and an API for the party's front alone. */
 import { Ring, type SottoError } from "@sotto/core";
 import { asSottoError, type ControlMessage, greet, heartbeat, type Link } from "@sotto/wire";
-import { listen, readIdentity } from "@sotto/wire/node";
+import { type Identity, listen } from "@sotto/wire/node";
 import { handlersOf } from "../api/handlers.js";
 import { openAudit } from "../clients/audit.js";
 import { Callers } from "../clients/callers.js";
@@ -34,7 +34,7 @@ import { BEGUN, Registry } from "./registry.js";
 export async function startServerWorker(
   config: CheckedServerConfig,
   workers: WorkersConfig,
-  options: DaemonOptions & { log: Logger },
+  options: DaemonOptions & { log: Logger; identity: Identity },
 ): Promise<RunningServer> {
   const { party, limits } = config;
   const role = party === 0 ? "server-0" : "server-1";
@@ -44,7 +44,7 @@ export async function startServerWorker(
     party,
     worker: self.boot.slice(0, 8),
   });
-  const identity = readIdentity(config.tls, role);
+  const { identity } = options;
   const ring = options.ring ?? (await Ring.create());
   const key = StorageKey.fromEnvironment(options.env);
   const models = await Models.load(config.data, party, log, { key });
