@@ -89,22 +89,32 @@ describe.skipIf(!installed && !process.env.CI)("a cluster of NATS servers with T
     await alone.served([alone]);
     expect(await replicas(alone)).toBe(1);
     await alone.close();
-    for (let i = 0; i < 2; i++) workers.push(await Worker.start(cluster.config));
-    await workers[0]!.served(workers);
-    await expect.poll(() => replicas(workers[1]!)).toBe(3);
+    const worker = await Worker.start(cluster.config);
+    workers.push(worker);
+    await worker.served(workers);
+    expect(await replicas(worker)).toBe(3);
   });
 
-  it("serves every client, also those that ask while one of its servers is killed", async () => {
-    const [first, second] = workers as [Worker, Worker];
-    const current = async () => (await first.queue()).cluster?.replicas?.map((r) => r.current);
-    await expect.poll(current).toEqual([true, true]);
-    const leader = (await first.queue()).cluster!.leader!;
-    const asking = Promise.all(Array.from({ length: 20 }, () => second.served(workers)));
-    await cluster.kill(leader);
-    await asking;
-    await Promise.all([first.served(workers), second.served(workers)]);
-    cluster.run(Number(leader.slice(1)));
-  });
+  // elections take NATS seconds, or a minute where the machine is busy
+  it.skipIf(!process.env.SOTTO_LONG)(
+    "serves every client, also those that ask while one is killed",
+    async () => {
+      // with its copies from the beginning, and none that are being made while a server goes
+      const config = { ...cluster.config, prefix: "killed" };
+      const first = await Worker.start(config);
+      const second = await Worker.start(config);
+      workers.push(first, second);
+      await first.served([first, second]);
+      const current = async () => (await first.queue()).cluster?.replicas?.map((r) => r.current);
+      await expect.poll(current).toEqual([true, true]);
+      const leader = (await first.queue()).cluster!.leader!;
+      const asking = Promise.all(Array.from({ length: 20 }, () => second.served([first, second])));
+      await cluster.kill(leader);
+      await asking;
+      await Promise.all([first, second].map((worker) => worker.served([first, second])));
+      cluster.run(Number(leader.slice(1)));
+    },
+  );
 
   it("lets nobody in without credentials or a certificate, and the worker says so", async () => {
     const { credentials: _, ...anonymous } = cluster.config;
